@@ -1,0 +1,52 @@
+"""Locks that end with their owner: the kernel releases them when the process dies, however it dies."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+_POLL_S = 0.004
+"""How often a waiter asks again, in seconds; short, because the lock is held for about a millisecond."""
+
+
+@contextlib.contextmanager
+def held(path: Path, *, timeout_s: float = -1) -> Iterator[None]:
+    """Hold the exclusive lock at ``path``; raises ``LockBusy`` after ``timeout_s`` (negative: wait)."""
+    lock = try_lock(path, timeout_s=timeout_s)
+    if lock is None:
+        raise LockBusy(path)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def try_lock(path: Path, *, timeout_s: float = 0) -> FileLock | None:
+    """Take the lock at ``path`` and return it, or ``None`` if another holds it past ``timeout_s``."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path, thread_local=False, is_singleton=False)
+    try:
+        lock.acquire(timeout=timeout_s, poll_interval=_POLL_S)
+    except Timeout:
+        return None
+    return lock
+
+
+def is_held(path: Path) -> bool:
+    """Whether some living process holds the lock at ``path``."""
+    if not path.exists():
+        return False
+    lock = try_lock(path)
+    if lock is None:
+        return True
+    lock.release()
+    return False
+
+
+class LockBusy(Exception):
+    """Another process holds the lock."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(str(path))
+        self.path = path

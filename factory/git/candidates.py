@@ -1,0 +1,98 @@
+"""Commits built in memory: merges without a checkout, trees with a file put in, commits with a parent."""
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from factory.base.ids import BlobId, CommitId, TreeId
+from factory.git.command import clean_environment, git
+from factory.git.repository import Repository
+
+
+@dataclass(frozen=True)
+class Clean:
+    """The merge worked; ``tree`` is its result."""
+
+    tree: TreeId
+
+
+@dataclass(frozen=True)
+class Conflicted:
+    """The merge did not work in ``paths``; ``tree`` is what git would leave, with conflict markers."""
+
+    paths: tuple[str, ...]
+    tree: TreeId
+
+
+@dataclass(frozen=True)
+class Person:
+    """Who a commit is by."""
+
+    name: str
+    email: str
+
+
+def merge(repo: Repository, ours: CommitId, theirs: CommitId) -> Clean | Conflicted:
+    """Merge two commits in memory (``merge-tree --write-tree``, about 6 ms); exit 1 alone means conflict."""
+    finished = repo.ask("merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", ours, theirs, ok=(0, 1))
+    tree, *paths = finished.text.split("\0")
+    if finished.code == 0:
+        return Clean(TreeId(tree))
+    return Conflicted(tuple(sorted({path for path in paths if path})), TreeId(tree))
+
+
+def with_files(repo: Repository, tree: TreeId | None, files: Mapping[str, BlobId]) -> TreeId:
+    """``tree`` (or an empty one) with each path of ``files`` set to its blob; made in a private index."""
+    with tempfile.TemporaryDirectory(prefix="factory-index-") as folder:
+        env = clean_environment({"GIT_INDEX_FILE": str(Path(folder) / "index")})
+        if tree is not None:
+            git(["read-tree", tree], git_dir=repo.common_dir, env=env)
+        rows = "".join(f"100644 {blob}\t{path}\0" for path, blob in files.items())
+        git(
+            ["update-index", "-z", "--add", "--index-info"],
+            git_dir=repo.common_dir,
+            env=env,
+            stdin=rows.encode(),
+        )
+        return TreeId(git(["write-tree"], git_dir=repo.common_dir, env=env).text.strip())
+
+
+def commit(
+    repo: Repository,
+    tree: TreeId,
+    parents: tuple[CommitId, ...],
+    message: str,
+    *,
+    author: Person,
+    committer: Person,
+) -> CommitId:
+    """Make a commit object; no ref moves."""
+    env = clean_environment(
+        {
+            "GIT_AUTHOR_NAME": author.name,
+            "GIT_AUTHOR_EMAIL": author.email,
+            "GIT_COMMITTER_NAME": committer.name,
+            "GIT_COMMITTER_EMAIL": committer.email,
+        }
+    )
+    arguments = [
+        "commit-tree",
+        tree,
+        *(word for parent in parents for word in ("-p", parent)),
+        "-F",
+        "-",
+    ]
+    finished = git(
+        arguments,
+        git_dir=repo.common_dir,
+        env=env,
+        stdin=message.encode("utf-8", "surrogateescape"),
+    )
+    return CommitId(finished.text.strip())
+
+
+def changed_paths(repo: Repository, old: TreeId | CommitId, new: TreeId | CommitId) -> tuple[str, ...]:
+    """The paths in which two trees differ."""
+    finished = repo.ask("diff-tree", "-r", "-z", "--name-only", "--no-renames", old, new)
+    return tuple(path for path in finished.out.decode("utf-8", "surrogateescape").split("\0") if path)

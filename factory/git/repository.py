@@ -1,0 +1,215 @@
+"""Which repository this is, whether it can be worked in, and the questions asked of it by name."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from factory.base import process
+from factory.base.errors import UserError
+from factory.base.ids import BlobId, CommitId, TreeId, is_object_id
+from factory.git.command import GitFailed, clean_environment, git, sealed_environment
+
+OLDEST_GIT = (2, 39)
+"""2.38 brought ``merge-tree --write-tree``; 2.39 is the oldest that the tests run on."""
+
+ZERO = CommitId("0" * 40)
+"""In a compare-and-swap: the ref must not exist."""
+
+
+class NotUsable(UserError):
+    """The place where factory was called cannot be worked in."""
+
+
+class RefMoved(UserError):
+    """A compare-and-swap found another value than the one it named."""
+
+    def __init__(self, ref: str) -> None:
+        super().__init__(f"{ref} was moved by somebody else in the meantime", "run the command again")
+        self.ref = ref
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A git repository: ``root`` is the work tree factory was called in, ``common_dir`` what all share."""
+
+    root: Path
+    common_dir: Path
+    git_dir: Path = field(compare=False)
+
+    @cached_property
+    def state_dir(self) -> Path:
+        """Where this clone keeps what is not committed: the live beads, locks, sessions."""
+        return self.common_dir / "factory"
+
+    @cached_property
+    def main_root(self) -> Path:
+        """The main work tree, beside which the worktrees of sessions are put."""
+        finished = git(["worktree", "list", "--porcelain", "-z"], git_dir=self.common_dir)
+        first = finished.text.split("\0", 1)[0]
+        return Path(first.removeprefix("worktree "))
+
+    def ask(self, *arguments: str, ok: tuple[int, ...] = (0,), stdin: bytes = b"") -> process.Finished:
+        """One git command on the common directory, with the user's configuration in force."""
+        return git(arguments, git_dir=self.common_dir, ok=ok, stdin=stdin)
+
+    def resolve(self, name: str) -> CommitId | None:
+        """The commit that ``name`` stands for, or ``None``."""
+        finished = self.ask(
+            "rev-parse",
+            "--verify",
+            "--quiet",
+            "--end-of-options",
+            f"{name}^{{commit}}",
+            ok=(0, 1, 128),
+        )
+        found = finished.text.strip()
+        return CommitId(found) if finished.code == 0 and is_object_id(found) else None
+
+    def branch(self, name: str) -> CommitId | None:
+        """The head of branch ``name``, or ``None`` when there is no such branch."""
+        return self.resolve(f"refs/heads/{name}")
+
+    def current_branch(self) -> str | None:
+        """The branch that the calling work tree is on; ``None`` on a detached head."""
+        finished = git(["symbolic-ref", "--quiet", "--short", "HEAD"], git_dir=self.git_dir, ok=(0, 1))
+        return finished.text.strip() or None
+
+    def tree_of(self, commit: CommitId) -> TreeId:
+        """The tree of a commit."""
+        return TreeId(self.ask("rev-parse", "--verify", f"{commit}^{{tree}}").text.strip())
+
+    def is_ancestor(self, older: CommitId, newer: CommitId) -> bool:
+        """Whether ``newer`` is ``older`` or descends from it."""
+        return self.ask("merge-base", "--is-ancestor", older, newer, ok=(0, 1)).code == 0
+
+    def read_file(self, commit: CommitId, path: str) -> bytes | None:
+        """The content of ``path`` in a commit, or ``None`` when there is no such file."""
+        finished = self.ask("cat-file", "blob", f"{commit}:{path}", ok=(0, 128))
+        return finished.out if finished.code == 0 else None
+
+    def write_blob(self, content: bytes) -> BlobId:
+        """Store ``content`` and return its id."""
+        return BlobId(self.ask("hash-object", "-w", "--stdin", "--no-filters", stdin=content).text.strip())
+
+    def move_ref(self, ref: str, new: CommitId, old: CommitId, why: str = "factory") -> None:
+        """Move ``ref`` from ``old`` to ``new`` by compare-and-swap; raises ``RefMoved`` when it is not at ``old``."""
+        finished = self.ask("update-ref", "-m", why, "--create-reflog", ref, new, old, ok=(0, 128))
+        self._settle(ref, finished, wanted=new)
+
+    def delete_ref(self, ref: str, old: CommitId) -> None:
+        """Delete ``ref`` if it is still at ``old``; raises ``RefMoved`` otherwise."""
+        finished = self.ask("update-ref", "-d", ref, old, ok=(0, 1, 128))
+        self._settle(ref, finished, wanted=None)
+
+    def _settle(self, ref: str, finished: process.Finished, wanted: CommitId | None) -> None:
+        """Tell a lost race from a broken repository by reading the ref, not what git printed."""
+        if finished.code == 0:
+            return
+        raw = self.ask("rev-parse", "--verify", "--quiet", ref, ok=(0, 1, 128)).text.strip() or None
+        if raw == wanted:
+            return
+        lock = self.common_dir / f"{ref}.lock"
+        if lock.exists():
+            raise GitFailed(["update-ref", ref], finished)
+        raise RefMoved(ref)
+
+    def refs(self, prefix: str) -> dict[str, CommitId]:
+        """Every ref below ``prefix`` and what it points to."""
+        finished = self.ask("for-each-ref", "--format=%(objectname) %(refname)", prefix)
+        rows = (line.split(" ", 1) for line in finished.text.splitlines())
+        return {ref: CommitId(oid) for oid, ref in rows}
+
+    def identity(self) -> tuple[str, str]:
+        """Name and email of the person at the keyboard, as git would put them on a commit.
+
+        Without any configuration: the login name at ``localhost``, so that an empty machine works too.
+        """
+        finished = git(
+            ["var", "GIT_AUTHOR_IDENT"],
+            git_dir=self.git_dir,
+            env=_with_caller_identity(),
+            ok=(0, 128),
+        )
+        match = re.fullmatch(r"(.*) <(.*)> \d+ [+-]\d{4}\n?", finished.text)
+        strict = git(
+            ["-c", "user.useConfigOnly=true", "var", "GIT_AUTHOR_IDENT"],
+            git_dir=self.git_dir,
+            env=_with_caller_identity(),
+            ok=(0, 128),
+        )
+        if strict.code == 0 and match is not None:
+            return match[1], match[2]
+        return "factory", "factory@localhost"
+
+
+def _with_caller_identity() -> dict[str, str]:
+    import os
+
+    kept = ("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL")
+    return clean_environment({name: os.environ[name] for name in kept if name in os.environ})
+
+
+def find(start: Path) -> Repository:
+    """The repository that ``start`` lies in; raises ``NotUsable`` with the reason when it cannot be worked in."""
+    _check_git()
+    if not start.is_dir():
+        raise NotUsable(f"there is no folder {start}", "give the folder of a git repository")
+    finished = process.run(
+        ["git", "-C", str(start), "rev-parse", "--path-format=absolute", "--git-common-dir", "--absolute-git-dir",
+         "--is-bare-repository", "--is-shallow-repository", "--is-inside-work-tree"],
+        env=clean_environment(),
+    )  # fmt: skip
+    if finished.code != 0:
+        said = finished.err.decode("utf-8", "replace")
+        if "dubious ownership" in said:
+            raise NotUsable(
+                f"{start} belongs to another user, and git refuses to work in it",
+                "if you trust it, add it to git's safe.directory setting",
+            )
+        raise NotUsable(
+            f"{start} is not in a git repository",
+            "run factory inside a repository, or `git init` first",
+        )
+    common, git_dir, bare, shallow, inside = finished.text.split("\n")[:5]
+    if bare == "true":
+        raise NotUsable("this repository is bare, and factory needs a work tree", "run it in an ordinary clone")
+    if inside != "true":
+        raise NotUsable("this is inside a .git folder", "run factory from the work tree")
+    if shallow == "true":
+        raise NotUsable(
+            "this clone is shallow, and factory needs the whole history",
+            "run `git fetch --unshallow` first",
+        )
+    top = process.run(
+        ["git", "-C", str(start), "rev-parse", "--path-format=absolute", "--show-toplevel"],
+        env=clean_environment(),
+    )
+    return Repository(Path(top.text.rstrip("\n")), Path(common), Path(git_dir))
+
+
+def require_commit(repo: Repository) -> None:
+    """Raise ``NotUsable`` when the repository has no commit yet."""
+    if repo.resolve("HEAD") is None and not repo.refs("refs/heads/"):
+        raise NotUsable("this repository has no commit yet", "make a first commit: agents start from one")
+
+
+def git_version() -> tuple[int, ...] | None:
+    """The version of the git on the path, or ``None`` when there is none."""
+    try:
+        finished = process.run(["git", "--version"], env=sealed_environment())
+    except process.ProgramMissing:
+        return None
+    found = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", finished.text)
+    return tuple(int(part) for part in found.groups() if part) if found else None
+
+
+def _check_git() -> None:
+    version = git_version()
+    if version is None:
+        raise NotUsable("git is not installed", "install git 2.39 or later")
+    if version < OLDEST_GIT:
+        shown = ".".join(str(part) for part in version)
+        raise NotUsable(f"git {shown} is too old", "install git 2.39 or later")
