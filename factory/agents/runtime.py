@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from factory.base.process import Limits
-from factory.workspaces.workspace import Workspace
+from factory.tools.place import Place
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class Runtime(Protocol):
         """Why this runtime cannot run here, in one sentence with the remedy, or ``None``."""
         ...
 
-    async def work(self, task: Task, workspace: Workspace, recorder: Recorder) -> Outcome:
+    async def work(self, task: Task, workspace: Place, recorder: Recorder) -> Outcome:
         """Work on the task until there is an outcome."""
         ...
 

@@ -10,11 +10,9 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import psutil
 
 from factory.base.errors import UserError
 
@@ -95,8 +93,12 @@ def pipe_between(
     *,
     env: Mapping[str, str],
     consumer_env: Mapping[str, str],
+    timeout_s: float | None = None,
 ) -> tuple[Finished, Finished]:
-    """Run ``producer | consumer`` and wait for both; nothing of the stream is held in memory."""
+    """Run ``producer | consumer`` and wait for both; nothing of the stream is held in memory.
+
+    Past ``timeout_s`` both are killed and both answers say so.
+    """
     started = time.monotonic()
     with (
         subprocess.Popen(
@@ -116,11 +118,21 @@ def pipe_between(
     ):
         if first.stdout is not None:
             first.stdout.close()
-        out, err = second.communicate()
+        ended_by = ""
+        try:
+            out, err = second.communicate(timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            ended_by = "timeout"
+            first.kill()
+            second.kill()
+            out, err = second.communicate()
         first_err = first.stderr.read() if first.stderr is not None else b""
         first.wait()
     seconds = time.monotonic() - started
-    return Finished(first.returncode, b"", first_err, seconds), Finished(second.returncode, out, err, seconds)
+    return (
+        Finished(first.returncode, b"", first_err, seconds, ended_by),
+        Finished(second.returncode, out, err, seconds, ended_by),
+    )
 
 
 @dataclass(frozen=True)
@@ -266,10 +278,11 @@ def _kill_group(leader: int) -> None:
 
 
 def end_marked(mark: str) -> int:
-    """Kill every process whose environment carries ``FACTORY_RUN=mark``; the answer is how many.
+    """Kill every process whose environment carries ``FACTORY_RUN=mark`` or ``mark.<more>``; how many there were.
 
     Command-line agents start tools in sessions of their own, which a kill of the process group
-    leaves behind; the mark is inherited by all of them. An empty mark matches nothing.
+    leaves behind; the mark is inherited by all of them. An empty mark matches nothing. A session's
+    commands are marked ``<session>.<n>``, so that the end of one does not end those beside it.
     """
     if not mark:
         return 0
@@ -277,27 +290,78 @@ def end_marked(mark: str) -> int:
     ended = 0
     for entry in Path("/proc").glob("[0-9]*/environ"):
         with contextlib.suppress(OSError):
-            if needle in entry.read_bytes().split(b"\0"):
+            found = entry.read_bytes().split(b"\0")
+            if any(row == needle or row.startswith(needle + b".") for row in found):
                 os.kill(int(entry.parent.name), signal.SIGKILL)
                 ended += 1
     return ended
 
 
-def spawn_background(
-    argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, log: Path, stdin_pipe: bool = False
-) -> subprocess.Popen[bytes]:
-    """Start a program of our own that lives beside us, its output appended to ``log``."""
+def start_detached(argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, log: Path) -> "ProcessName":
+    """Start a program of our own that outlives us, its output appended to ``log``."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as sink:
-        return subprocess.Popen(
+        child = subprocess.Popen(
             list(argv),
             env=dict(env),
             cwd=cwd,
-            stdin=subprocess.PIPE if stdin_pipe else subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=sink,
-            start_new_session=not stdin_pipe,
+            start_new_session=True,
         )
+    name = ProcessName.of(child.pid)
+    child.returncode = 0  # it is not ours to wait for
+    return name
+
+
+class Companion:
+    """A program of our own that works beside us: lines go in, lines come out, and it ends with us.
+
+    It stays in our process group, so that whoever kills the group kills it too, and it reads the end of
+    its input as the order to stop.
+    """
+
+    def __init__(self, child: asyncio.subprocess.Process) -> None:
+        self._child = child
+        self.name = ProcessName.of(child.pid)
+
+    @classmethod
+    async def start(cls, argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, log: Path) -> "Companion":
+        """Start ``argv``; what it says on standard error is appended to ``log``."""
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as sink:
+            child = await asyncio.create_subprocess_exec(
+                *argv,
+                env=dict(env),
+                cwd=cwd,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=sink,
+            )
+        return cls(child)
+
+    def send(self, line: str) -> None:
+        """Hand it one line; a companion that has ended takes nothing and says so by ending ``lines``."""
+        assert self._child.stdin is not None
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self._child.stdin.write(f"{line}\n".encode())
+
+    async def lines(self) -> AsyncIterator[str]:
+        """What it says, line by line, until it ends."""
+        assert self._child.stdout is not None
+        async for raw in self._child.stdout:
+            yield raw.decode("utf-8", "replace").rstrip("\n")
+
+    async def stop(self, grace_s: float) -> None:
+        """Close its input, give it ``grace_s`` seconds to finish, then kill it."""
+        assert self._child.stdin is not None
+        self._child.stdin.close()
+        try:
+            await asyncio.wait_for(self._child.wait(), grace_s)
+        except TimeoutError:
+            self._child.kill()
+            await self._child.wait()
 
 
 @dataclass(frozen=True)
@@ -308,12 +372,21 @@ class ProcessName:
     started: float
 
     @classmethod
+    def of(cls, pid: int) -> "ProcessName":
+        """The process that has this number now."""
+        import psutil
+
+        return cls(pid, psutil.Process(pid).create_time())
+
+    @classmethod
     def own(cls) -> "ProcessName":
         """This process."""
-        return cls(os.getpid(), psutil.Process().create_time())
+        return cls.of(os.getpid())
 
     def is_alive(self) -> bool:
         """Whether this very process still runs (a zombie does not)."""
+        import psutil
+
         try:
             process = psutil.Process(self.pid)
             return abs(process.create_time() - self.started) < 1 and process.status() != psutil.STATUS_ZOMBIE
@@ -322,6 +395,8 @@ class ProcessName:
 
     def end(self, *, grace_s: float = _END_GRACE_S) -> None:
         """Ask the process to end, and kill it when it has not within ``grace_s`` seconds."""
+        import psutil
+
         if not self.is_alive():
             return
         process = psutil.Process(self.pid)

@@ -1,0 +1,86 @@
+"""The only place that writes events: whole lines, under a lock, on the disk before they are acknowledged."""
+
+import errno
+import os
+from pathlib import Path
+
+from factory.base.errors import UserError
+from factory.base.files import replace_file, sync_folder, write_all
+from factory.beads.events import MAX_LINE_BYTES, Event
+
+
+class TooLong(UserError):
+    """An event does not fit in a line."""
+
+    def __init__(self, bead: str, size: int) -> None:
+        super().__init__(
+            f"{bead}: this would be {size} bytes on one line, and {MAX_LINE_BYTES} is the most",
+            "put long text into a file of the repository and name it",
+        )
+
+
+class NotWritten(UserError):
+    """The disk did not take the event; nothing of it is left in the file."""
+
+    def __init__(self, path: Path, error: OSError) -> None:
+        super().__init__(
+            f"nothing was written: {error.strerror or error} ({path})",
+            "make room on the disk"
+            if error.errno in (errno.ENOSPC, errno.EDQUOT)
+            else "check the folder's permissions",
+        )
+
+
+def append(path: Path, events: list[Event], *, aside: Path) -> None:
+    """Add ``events`` to the file at ``path`` durably; the caller holds the store's lock.
+
+    A torn last line left by a crash is moved to the folder ``aside`` first. When the disk refuses, the
+    file is cut back to what it was and ``NotWritten`` is raised.
+    """
+    data = b"".join(_fitting(event) for event in events)
+    try:
+        made = _make_folder(path.parent)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+        try:
+            size = _without_torn_tail(fd, path, aside)
+            try:
+                write_all(fd, data)
+                os.fsync(fd)
+            except OSError:
+                os.ftruncate(fd, size)
+                raise
+        finally:
+            os.close(fd)
+        if size == 0 or made:
+            sync_folder(path.parent)
+    except OSError as error:
+        raise NotWritten(path, error) from error
+
+
+def _fitting(event: Event) -> bytes:
+    line = event.line()
+    if len(line) > MAX_LINE_BYTES:
+        raise TooLong(event.on, len(line))
+    return line
+
+
+def _make_folder(folder: Path) -> bool:
+    if folder.is_dir():
+        return False
+    folder.mkdir(parents=True, exist_ok=True)
+    sync_folder(folder.parent)
+    sync_folder(folder.parent.parent)
+    return True
+
+
+def _without_torn_tail(fd: int, path: Path, aside: Path) -> int:
+    """Make the file end with a whole line; the answer is its size then."""
+    size = os.fstat(fd).st_size
+    if size == 0 or os.pread(fd, 1, size - 1) == b"\n":
+        return size
+    content = os.pread(fd, size, 0)
+    keep = content.rfind(b"\n") + 1
+    replace_file(aside / f"{path.name}.{keep}.torn", content[keep:])
+    os.ftruncate(fd, keep)
+    os.fsync(fd)
+    return keep

@@ -1,0 +1,174 @@
+"""The live beads, committed: the branch ``factory/beads`` follows the live copy by plumbing alone.
+
+Every function here is called under the store's lock. What was appended since the last commit stands
+in a small journal; if a power cut took the journal, ``everything=True`` finds the difference itself.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from factory.base.files import replace_file
+from factory.base.ids import BlobId, CommitId, TreeId
+from factory.git.candidates import Person, commit
+from factory.git.command import git, sealed_environment
+from factory.git.repository import ZERO, Repository
+
+BRANCH = "factory/beads"
+REF = f"refs/heads/{BRANCH}"
+ATTRIBUTES = (
+    b"# One event a line, each with an id of its own: a merge keeps the lines of both sides.\n"
+    b"*.jsonl -text merge=union\n"
+)
+"""What ``beads/.gitattributes`` says; safe because events carry ids and are applied once."""
+
+COMMITTED = (0, 0)
+"""The pulse while everything that was appended is committed."""
+
+_SHOWN = 50
+
+
+def _journal(repo: Repository) -> Path:
+    return repo.state_dir / "unpublished.jsonl"
+
+
+def mark(repo: Repository, path: str, by: str, says: str) -> None:
+    """Note that the live file ``path`` (as on the branch) grew."""
+    line = json.dumps({"path": path, "by": by, "says": says}, ensure_ascii=False) + "\n"
+    fd = os.open(_journal(repo), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+    try:
+        os.write(fd, line.encode())
+    finally:
+        os.close(fd)
+
+
+def pulse(repo: Repository) -> tuple[int, int]:
+    """A value that changes with every append and every commit."""
+    with contextlib.suppress(FileNotFoundError):
+        status = _journal(repo).stat()
+        return status.st_size, status.st_mtime_ns
+    return COMMITTED
+
+
+def publish(repo: Repository, live: Path, *, everything: bool = False) -> CommitId | None:
+    """Commit the live files that grew; the answer is the new head of the branch, or ``None`` for no change."""
+    notes = _notes(repo)
+    head = repo.branch(BRANCH)
+    paths = {note["path"] for note in notes}
+    if everything or head is None:
+        paths |= _differing(repo, live, head)
+    if not paths and head is not None:
+        return None
+    files = _blobs(repo, live, sorted(paths))
+    if head is None:
+        files["beads/.gitattributes"] = repo.write_blob(ATTRIBUTES)
+    tree = _tree_with(repo, head, files)
+    moved = None
+    if head is None or repo.tree_of(head) != tree:
+        name, email = repo.identity()
+        committer = Person(name, email)
+        parents = (head,) if head else ()
+        # Only holders of the store's lock write this ref: a lock file on it is a dead writer's.
+        (repo.common_dir / f"{REF}.lock").unlink(missing_ok=True)
+        moved = commit(repo, tree, parents, _message(notes), author=_author(notes, committer), committer=committer)
+        repo.move_ref(REF, moved, head or ZERO, why="factory: beads")
+        _remember_index(repo, moved)
+    _journal(repo).unlink(missing_ok=True)
+    return moved
+
+
+def restore(repo: Repository, live: Path) -> None:
+    """Make the live copy from the branch (here or, in a fresh clone, on a remote), or an empty one."""
+    head = repo.branch(BRANCH)
+    if head is None:
+        remotes = repo.refs("refs/remotes/")
+        head = next((commit for ref, commit in remotes.items() if ref.endswith(f"/{BRANCH}")), None)
+        if head is not None:
+            repo.move_ref(REF, head, ZERO, why="factory: beads of the remote")
+    fresh = live.parent.with_name(f"live.{os.getpid()}.tmp")
+    shutil.rmtree(fresh, ignore_errors=True)
+    (fresh / "beads").mkdir(parents=True)
+    if head is not None:
+        env = sealed_environment({"GIT_INDEX_FILE": str(fresh / "index")})
+        git(["read-tree", head], git_dir=repo.common_dir, env=env)
+        git(["checkout-index", "--all", f"--prefix={fresh}/"], git_dir=repo.common_dir, env=env)
+        (fresh / "index").unlink()
+    live.parent.mkdir(parents=True, exist_ok=True)
+    (fresh / "beads").replace(live)
+    shutil.rmtree(fresh)
+
+
+def _notes(repo: Repository) -> list[dict[str, str]]:
+    try:
+        raw = _journal(repo).read_bytes()
+    except FileNotFoundError:
+        return []
+    notes = []
+    for line in raw.splitlines():
+        with contextlib.suppress(ValueError):
+            note = json.loads(line)
+            if isinstance(note, dict) and all(isinstance(note.get(key), str) for key in ("path", "by", "says")):
+                notes.append(note)
+    return notes
+
+
+def _differing(repo: Repository, live: Path, head: CommitId | None) -> set[str]:
+    """Paths of live files whose size is not that of their blob on the branch."""
+    sizes: dict[str, int] = {}
+    if head is not None:
+        rows = repo.ask("ls-tree", "-r", "-l", "-z", head, "--", "beads/").text.split("\0")
+        for row in filter(None, rows):
+            facts, path = row.split("\t", 1)
+            sizes[path] = int(facts.split()[3])
+    found = {f"beads/{path.relative_to(live).as_posix()}": path.stat().st_size for path in live.glob("**/*.jsonl")}
+    return {path for path, size in found.items() if sizes.get(path) != size}
+
+
+def _blobs(repo: Repository, live: Path, paths: Iterable[str]) -> dict[str, BlobId]:
+    there = [path for path in paths if (live.parent / path).is_file()]
+    names = "".join(f"{live.parent / path}\n" for path in there)
+    said = repo.ask("hash-object", "-w", "--no-filters", "--stdin-paths", stdin=os.fsencode(names)).text.split()
+    return dict(zip(there, (BlobId(blob) for blob in said), strict=True))
+
+
+def _tree_with(repo: Repository, head: CommitId | None, files: Mapping[str, BlobId]) -> TreeId:
+    """The branch's tree with ``files`` put in, by way of an index that is kept between calls."""
+    index = repo.state_dir / "beads.index"
+    env = sealed_environment({"GIT_INDEX_FILE": str(index)})
+    known = index.with_suffix(".commit")
+    index.with_suffix(".index.lock").unlink(missing_ok=True)
+    is_current = head is not None and index.exists() and known.exists() and known.read_text() == head
+    known.unlink(missing_ok=True)
+    if not is_current:
+        git(["read-tree", head] if head else ["read-tree", "--empty"], git_dir=repo.common_dir, env=env)
+    rows = "".join(f"100644 {blob}\t{path}\0" for path, blob in files.items())
+    git(["update-index", "-z", "--add", "--index-info"], git_dir=repo.common_dir, env=env, stdin=rows.encode())
+    return TreeId(git(["write-tree"], git_dir=repo.common_dir, env=env).text.strip())
+
+
+def _remember_index(repo: Repository, head: CommitId) -> None:
+    replace_file(repo.state_dir / "beads.commit", head.encode())
+
+
+def _author(notes: list[dict[str, str]], committer: Person) -> Person:
+    actors = {note["by"] for note in notes}
+    if len(actors) != 1:
+        return committer
+    role, _, name = actors.pop().partition(":")
+    if role == "human":
+        return committer
+    return Person(name or role, f"{role}@factory.invalid")
+
+
+def _message(notes: list[dict[str, str]]) -> str:
+    """One line an event, with its actor, so that ``git log`` on a bead's file tells its story."""
+    lines = list(dict.fromkeys(f"{note['says']} [{note['by']}]" for note in notes))
+    if not lines:
+        return "beads: begin\n" if not notes else "beads: bring up to date\n"
+    if len(lines) == 1:
+        return f"{lines[0]}\n"
+    more = [f"... and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else []
+    return "\n".join([f"{lines[0]} (+{len(lines) - 1})", "", *lines[:_SHOWN], *more]) + "\n"

@@ -1,0 +1,31 @@
+"""``factory verify``: prove from git's history that the record adds up."""
+
+import sys
+
+import typer
+
+from factory.cli import output
+from factory.cli.context import here
+from factory.cli.output import Json
+
+app = typer.Typer(rich_markup_mode=None)
+
+
+@app.command()
+def verify(json: Json = False) -> None:
+    """Check that every file of the beads only ever grew, that events obey the lifecycle, and that landings match."""
+    from factory.observe.verify import verify as check
+
+    place = here()
+    report = check(place.repo, place.store, place.target)
+    if json:
+        problems = [{"where": problem.where, "problem": problem.says} for problem in report.problems]
+        output.document("problems", problems, checked={"commits": report.commits, "beads": report.beads})
+    else:
+        for problem in report.problems:
+            output.say(f"{problem.where}: {problem.says}")
+        verdict = f"{len(report.problems)} problems" if report.problems else "clean"
+        output.say(
+            f"{verdict}: {report.beads} beads, {report.commits} commits of factory/beads, {report.landed} landed"
+        )
+    sys.exit(1 if report.problems else 0)

@@ -1,0 +1,67 @@
+"""What the floor does next: a pure decision over a snapshot."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from factory.base.ids import BeadId
+from factory.base.settings import Settings
+from factory.beads.fold import Bead
+from factory.beads.graph import ready
+from factory.roster.identities import Identity, pick
+
+
+@dataclass(frozen=True)
+class Start:
+    """Give ``bead`` to ``agent`` in a new session, the ``attempt``-th of the bead."""
+
+    bead: BeadId
+    agent: str
+    attempt: int
+
+
+@dataclass(frozen=True)
+class GiveUp:
+    """Its sessions failed too often: hold it for a person."""
+
+    bead: BeadId
+    reason: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to do now, and which beads would start if there were room."""
+
+    starts: tuple[Start, ...]
+    gives_up: tuple[GiveUp, ...]
+
+
+def plan(
+    beads: Mapping[BeadId, Bead],
+    identities: Mapping[str, Identity],
+    settings: Settings,
+    *,
+    backlog: bool,
+) -> Plan:
+    """Which ready beads start now, most urgent first, within ``max_agents``.
+
+    Without ``backlog`` only beads that are on somebody's hook are worked on.
+    """
+    busy = Counter(bead.run.agent for bead in beads.values() if bead.state == "working" and bead.run)
+    room = settings.max_agents - busy.total()
+    starts: list[Start] = []
+    gives_up: list[GiveUp] = []
+    for bead in ready(beads):
+        if bead.failures > settings.retries:
+            gives_up.append(_give_up(bead))
+            continue
+        agent = bead.hook.agent or (pick(settings, busy) if backlog else "")
+        if agent in identities and room > len(starts):
+            busy[agent] += 1
+            starts.append(Start(bead.id, agent, bead.attempts + 1))
+    return Plan(tuple(starts), tuple(gives_up))
+
+
+def _give_up(bead: Bead) -> GiveUp:
+    why = bead.setback.reason if bead.setback else "no reason was recorded"
+    return GiveUp(bead.id, f"{bead.failures} sessions failed, the last because {why}")

@@ -1,0 +1,64 @@
+"""The gates of one candidate, run one after another in a clean confined checkout of exactly that commit."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from factory.base.files import replace_file
+from factory.base.ids import CommitId, new_session_id
+from factory.base.process import Limits
+from factory.base.settings import Gate
+from factory.gates.verdict import Ruling, judge
+from factory.git.candidates import Person
+from factory.git.repository import Repository
+from factory.workspaces.ground import Ground
+from factory.workspaces.workspace import LeaseRequest, lease
+
+_KEPT_BYTES = 4 << 20
+
+OnRuling = Callable[[str, Ruling, float], None]
+"""Called with the gate's name, its ruling and the seconds it took, as soon as they are known."""
+
+
+@dataclass(frozen=True)
+class GateRun:
+    """What to run where: ``gates`` by name, in order, on ``commit``, a candidate for ``target``."""
+
+    commit: CommitId
+    target: str
+    gates: Mapping[str, Gate]
+    ground: Ground
+
+
+async def run_gates(repo: Repository, run: GateRun, on_ruling: OnRuling) -> None:
+    """Run the gates until one does not pass; each ruling is handed to ``on_ruling`` at once.
+
+    A setup command runs first; its ruling is reported only when it did not pass.
+    """
+    session = new_session_id()
+    request = LeaseRequest(
+        session=session,
+        name=f"gate-{run.commit[:12]}-{session}",
+        base=run.commit,
+        branch=None,
+        target=run.target,
+        author=Person("factory", "gates@factory.invalid"),
+        sandbox=run.ground.sandbox,
+        read=run.ground.read,
+        network=run.ground.network,
+    )
+    workspace = await asyncio.to_thread(lease, repo, request, run.ground.root)
+    try:
+        setup = {"setup": Gate(run=run.ground.setup)} if run.ground.setup else {}
+        for name, gate in (setup | dict(run.gates)).items():
+            limits = Limits(wall_s=gate.timeout_s, kept_bytes=_KEPT_BYTES)
+            finished = await workspace.run(["sh", "-c", gate.run], limits=limits, env={"FACTORY_GATE": name})
+            log = repo.state_dir / "gates" / run.commit / f"{name}.log"
+            await asyncio.to_thread(replace_file, log, finished.out)
+            ruling = judge(name, gate.run, finished, gate.timeout_s)
+            if name not in setup or ruling.answer != "passed":
+                on_ruling(name, ruling, round(finished.seconds, 3))
+            if ruling.answer != "passed":
+                return
+    finally:
+        await asyncio.to_thread(workspace.give_back)

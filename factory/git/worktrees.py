@@ -1,0 +1,151 @@
+"""Linked worktrees: registered one at a time under one lock, and taken out again from any half-way state."""
+
+import contextlib
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from factory.base.errors import TryAgain, UserError
+from factory.base.files import printable
+from factory.base.ids import CommitId
+from factory.base.locks import LockBusy, held
+from factory.git.command import GitFailed, clean_environment, git
+from factory.git.repository import RefMoved, Repository
+
+_LOCK_WAIT_S = 120.0
+"""Registering takes about 5 ms; whoever waits this long waits for something that is stuck."""
+
+_STALE_S = 60.0
+
+_TRIES = 2
+"""git sometimes reads the half-made entry of another worktree and dies; once more is enough (facts B.2)."""
+
+
+class BranchTaken(UserError):
+    """The branch of a new worktree exists already."""
+
+    def __init__(self, branch: str) -> None:
+        super().__init__(f"the branch {branch} exists already", "use the next attempt's number")
+        self.branch = branch
+
+
+class FolderTaken(UserError):
+    """The folder of a new worktree exists already."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"the folder {printable(str(path))} is in the way", "move it elsewhere")
+        self.path = path
+
+
+class Stuck(TryAgain):
+    """Somebody held the lock of the worktrees for too long."""
+
+    def __init__(self) -> None:
+        super().__init__("another process is making or removing worktrees", "run the command again")
+
+
+@contextlib.contextmanager
+def registering(repo: Repository) -> Iterator[None]:
+    """Hold the one lock under which worktrees are registered and taken out."""
+    try:
+        with held(repo.state_dir / "worktrees.lock", timeout_s=_LOCK_WAIT_S):
+            yield
+    except LockBusy as error:
+        raise Stuck from error
+
+
+def add(
+    repo: Repository, path: Path, at: CommitId, branch: str | None, *, why: str, marks: Mapping[str, str] | None = None
+) -> Path:
+    """Register a worktree at ``path`` without files; the answer is its folder in ``worktrees/``.
+
+    ``branch`` is made at ``at``, or the head is detached there. The entry is locked with ``why`` as the
+    reason, so that nobody's ``git worktree prune`` takes it. ``marks`` go into git's environment, so
+    that a git that outlives its killed caller can be found.
+    """
+    head = ["--detach"] if branch is None else ["--no-track", "-b", branch]
+    words = ["worktree", "add", "--no-checkout", "--lock", "--reason", why, *head, str(path), at]
+    with registering(repo):
+        if branch is not None and repo.branch(branch) is not None:
+            raise BranchTaken(branch)
+        if path.exists():
+            raise FolderTaken(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for last in range(_TRIES):
+            try:
+                git(words, git_dir=repo.common_dir, env=clean_environment(marks))
+                return entry_of(path)
+            except GitFailed:
+                withdraw(repo, path)
+                shutil.rmtree(path, ignore_errors=True)
+                if branch is not None:
+                    drop_branch(repo, branch, at)
+                if last == _TRIES - 1:
+                    raise
+    raise AssertionError("unreachable")
+
+
+def entry_of(path: Path) -> Path:
+    """The administrative folder that the worktree at ``path`` names in its ``.git`` file."""
+    return Path((path / ".git").read_text(encoding="utf-8").removeprefix("gitdir: ").rstrip("\n"))
+
+
+def withdraw(repo: Repository, path: Path, aside: Path | None = None) -> None:
+    """Take the registration of the worktree at ``path`` out, whole or half-made; call it under the lock.
+
+    It is moved to ``aside`` in one step first, so that no git ever reads a half-removed entry.
+    """
+    for entry in _entries(repo, path):
+        going = aside if aside is not None else repo.state_dir / f"going-{entry.name}"
+        shutil.rmtree(going, ignore_errors=True)
+        going.parent.mkdir(parents=True, exist_ok=True)
+        entry.rename(going)
+        shutil.rmtree(going)
+    with contextlib.suppress(OSError):
+        (repo.common_dir / "worktrees").rmdir()
+
+
+def drop_branch(repo: Repository, branch: str, at: CommitId) -> bool:
+    """Delete ``branch`` if it holds nothing beyond ``at``, with the lock file a killed git may have left."""
+    lock = repo.common_dir / f"refs/heads/{branch}.lock"
+    lock.unlink(missing_ok=True)
+    _clear_stale(repo.common_dir / "packed-refs.lock")
+    if repo.branch(branch) != at:
+        _drop_empty_folders(lock.parent, repo.common_dir / "refs" / "heads")
+        return False
+    try:
+        repo.delete_ref(f"refs/heads/{branch}", at)
+    except RefMoved:
+        return False
+    return True
+
+
+def _clear_stale(lock: Path) -> None:
+    """Remove a lock that a killed git left; git itself waits one second for it and holds it for less."""
+    with contextlib.suppress(FileNotFoundError):
+        if time.time() - lock.stat().st_mtime > _STALE_S:
+            lock.unlink()
+
+
+def _drop_empty_folders(folder: Path, top: Path) -> None:
+    with contextlib.suppress(OSError):
+        while folder != top:
+            folder.rmdir()
+            folder = folder.parent
+
+
+def _entries(repo: Repository, path: Path) -> list[Path]:
+    """The entries of the worktree at ``path``: those that name it, or bear its name and name nothing yet."""
+    folder = repo.common_dir / "worktrees"
+    if not folder.is_dir():
+        return []
+    return [entry for entry in folder.iterdir() if _is_for(entry, path)]
+
+
+def _is_for(entry: Path, path: Path) -> bool:
+    try:
+        named = (entry / "gitdir").read_text(encoding="utf-8", errors="surrogateescape").rstrip("\n")
+    except OSError:
+        named = ""
+    return named == str(path / ".git") if named else entry.name == path.name

@@ -1,0 +1,168 @@
+"""The only module that chooses classes from settings and puts the rooms together.
+
+A command asks for an ``Office`` (a repository with its settings, ready to be read), and for a ``Floor``
+when it wants something done.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from factory.base.ids import CommitId
+from factory.beads.store import Store
+from factory.git import repository
+from factory.git.repository import Repository
+
+if TYPE_CHECKING:
+    from factory.base.settings import Loaded, Settings
+    from factory.engine.protocol import Engine, Job
+    from factory.floor.floor import Floor
+    from factory.observe.why import Situation
+    from factory.roster.identities import Identity
+    from factory.workspaces.ground import Ground
+
+
+@dataclass(frozen=True)
+class Office:
+    """A repository, its settings and its beads. Everything heavy is made when it is asked for."""
+
+    repo: Repository
+    overrides: Mapping[str, object]
+
+    @cached_property
+    def loaded(self) -> "Loaded":
+        """The settings with their origins."""
+        from factory.base import settings
+
+        return settings.load(self.repo.main_root, overrides=self.overrides)
+
+    @property
+    def settings(self) -> "Settings":
+        """The settings in force."""
+        return self.loaded.settings
+
+    @cached_property
+    def store(self) -> Store:
+        """The beads."""
+        store = Store(self.repo)
+        store.prepare()
+        return store
+
+    @cached_property
+    def person(self) -> str:
+        """Who is at the keyboard, as the author of events."""
+        name, email = self.repo.identity()
+        return f"human:{email or name}"
+
+    @cached_property
+    def target(self) -> str:
+        """The name of the branch that work lands on."""
+        from factory.landing.target import target_name
+
+        return target_name(self.repo, self.settings)
+
+    @cached_property
+    def ground(self) -> "Ground":
+        """Where workspaces stand and what confines them."""
+        from factory.workspaces.ground import ground
+
+        return ground(self.repo, self.settings.workspaces)
+
+    @cached_property
+    def identities(self) -> "dict[str, Identity]":
+        """Every agent that beads can be given to."""
+        from factory.roster.identities import identities
+
+        return identities(self.settings, self.repo.main_root)
+
+
+def office(start: Path, overrides: Mapping[str, object] | None = None) -> Office:
+    """The office of the repository that ``start`` lies in."""
+    return Office(repository.find(start), dict(overrides or {}))
+
+
+def runtime_problem(identity: "Identity") -> str | None:
+    """Why an agent's runtime cannot run here, or ``None``."""
+    from factory.agents.runtimes import runtime
+
+    return runtime(identity.runtime).problem({})
+
+
+def floor(place: Office, *, backlog: bool, forever: bool = False) -> "Floor":
+    """A floor for the repository, ready to run."""
+    from factory.engine.local import LocalEngine
+    from factory.floor.floor import Floor
+
+    def make_engine(wake: Callable[[], None]) -> "Engine":
+        return LocalEngine(place.repo.main_root, place.repo.state_dir / "host.log", wake)
+
+    return Floor(
+        repo=place.repo,
+        store=place.store,
+        settings=place.settings,
+        identities=place.identities,
+        ground=place.ground,
+        target=place.target,
+        make_engine=make_engine,
+        may_start=lambda identity: runtime_problem(identity) is None,
+        backlog=backlog,
+        forever=forever,
+    )
+
+
+async def carry(place: Office, job: "Job") -> None:
+    """Do one job of the engine."""
+    if job.kind == "gates":
+        from factory.landing.gate_job import run_gate_job
+
+        await run_gate_job(place.repo, place.store, job.bead, CommitId(job.key), place.target, place.ground)
+        return
+    from factory.agents.runtimes import runtime
+    from factory.roster.identities import find
+    from factory.sessions.session import Assignment, Session
+
+    bead = place.store.bead(job.bead)
+    if bead.run is None or bead.run.session != job.key or bead.state != "working":
+        return
+    identity = find(place.identities, bead.run.agent)
+    assignment = Assignment(bead, bead.run, identity, runtime(identity.runtime), place.target)
+    await Session(place.repo, place.store, place.ground, assignment).work()
+
+
+def settings_with_powers(place: Office) -> "list[tuple[str, Settings]]":
+    """Each place in the repository that settings come from, and what they say there; these need trust."""
+    from factory.base.settings import FILE, parse
+    from factory.landing.target import committed_settings, head_of
+
+    found = []
+    file = place.repo.main_root / FILE
+    if file.is_file():
+        found.append((FILE, parse(file.read_bytes(), FILE)))
+    head = head_of(place.repo, place.target)
+    found.append((f"{FILE} on {place.target}", committed_settings(place.repo, head)))
+    return found
+
+
+def situation(place: Office) -> "Situation":
+    """What the reasons of beads are read from, as it is now."""
+    from factory.base.errors import UserError
+    from factory.base.trust import is_trusted
+    from factory.landing.target import look
+    from factory.observe import card
+    from factory.observe.why import Situation
+
+    try:
+        target = look(place.repo, place.target, place.settings.reworks)
+        trusted = all(is_trusted(place.repo.main_root, settings) for _, settings in settings_with_powers(place))
+    except UserError:
+        target, trusted = None, True
+    return Situation(
+        beads=place.store.beads(),
+        target=target,
+        agents=frozenset(place.identities),
+        floor_runs=card.running(place.repo) is not None,
+        max_agents=place.settings.max_agents,
+        trusted=trusted,
+    )

@@ -1,0 +1,1 @@
+"""Workspaces, through real git in a temporary folder and real sandboxes."""
