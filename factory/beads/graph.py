@@ -1,5 +1,6 @@
 """What is ready and what is blocked, and by which bead: one function for every command and for the floor."""
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -19,45 +20,43 @@ class Blocked:
 
 
 def blockers(beads: Mapping[BeadId, Bead]) -> dict[BeadId, Blocked]:
-    """For every live bead that is blocked, its first blocker. An open bead not in the answer is ready.
+    """For every live bead that is blocked, its blocker. An open bead not in the answer is ready.
 
     A ``needs`` edge blocks until the other bead is landed or done. A blocked parent blocks its
-    children; a parent that is merely unfinished does not. Works without recursion at any depth.
+    children, at any depth; a parent that is merely unfinished does not. Each bead and edge is looked
+    at once.
     """
+    children: dict[BeadId, list[BeadId]] = {}
     answer: dict[BeadId, Blocked] = {}
     for bead in beads.values():
-        if bead.state in LIVE:
-            found = _first_blocker(bead, beads)
-            if found is not None:
-                answer[bead.id] = found
+        if bead.state not in LIVE:
+            continue
+        for parent in bead.linked("part_of"):
+            children.setdefault(parent, []).append(bead.id)
+        unmet = next(((need, reason) for need in bead.needs if (reason := _unmet(beads.get(need), need))), None)
+        if unmet is not None:
+            answer[bead.id] = Blocked(unmet[0], None, unmet[1])
+    spreading = deque(sorted(answer))
+    while spreading:
+        parent = spreading.popleft()
+        above = answer[parent]
+        via = above.via or parent
+        for child in sorted(children.get(parent, ())):
+            if child not in answer:
+                answer[child] = Blocked(above.blocker, via, _unmet(beads.get(above.blocker), above.blocker, via))
+                spreading.append(child)
     return answer
 
 
-def _first_blocker(bead: Bead, beads: Mapping[BeadId, Bead]) -> Blocked | None:
-    seen: set[BeadId] = set()
-    waiting: list[Bead] = [bead]
-    while waiting:
-        current = waiting.pop()
-        if current.id in seen:
-            continue
-        seen.add(current.id)
-        for need in current.needs:
-            reason = _unmet(beads.get(need), need)
-            if reason:
-                via = None if current.id == bead.id else current.id
-                return Blocked(need, via, f"{reason}, and {via} needs it" if via else reason)
-        waiting.extend(beads[parent] for parent in current.linked("part_of") if parent in beads)
-    return None
-
-
-def _unmet(needed: Bead | None, id_: BeadId) -> str:
+def _unmet(needed: Bead | None, id_: BeadId, who: str = "it") -> str:
+    """Why ``who`` cannot go on for want of the bead ``id_``, or nothing."""
     if needed is None:
-        return f"it needs {id_}, which is not in this store"
+        return f"{who} needs {id_}, which is not in this store"
     if needed.state in ("landed", "done"):
         return ""
     if needed.state == "dropped":
-        return f"it needs {id_}, which was dropped"
-    return f"it needs {id_}, which is {needed.state}"
+        return f"{who} needs {id_}, which was dropped"
+    return f"{who} needs {id_}, which is {needed.state}"
 
 
 def ready(beads: Mapping[BeadId, Bead]) -> list[Bead]:
