@@ -16,7 +16,8 @@ from factory.git.repository import RefMoved, Repository
 _LOCK_WAIT_S = 120.0
 """Registering takes about 5 ms; whoever waits this long waits for something that is stuck."""
 
-_STALE_S = 60.0
+_STALE_S = 5.0
+_POLL_S = 0.02
 
 _TRIES = 2
 """git sometimes reads the half-made entry of another worktree and dies; once more is enough (facts B.2)."""
@@ -56,13 +57,20 @@ def registering(repo: Repository) -> Iterator[None]:
 
 
 def add(
-    repo: Repository, path: Path, at: CommitId, branch: str | None, *, why: str, marks: Mapping[str, str] | None = None
+    repo: Repository,
+    path: Path,
+    at: CommitId,
+    branch: str | None,
+    *,
+    why: str,
+    aside: Path,
+    marks: Mapping[str, str] | None = None,
 ) -> Path:
     """Register a worktree at ``path`` without files; the answer is its folder in ``worktrees/``.
 
     ``branch`` is made at ``at``, or the head is detached there. The entry is locked with ``why`` as the
-    reason, so that nobody's ``git worktree prune`` takes it. ``marks`` go into git's environment, so
-    that a git that outlives its killed caller can be found.
+    reason, so that nobody's ``git worktree prune`` takes it. ``aside`` is as for ``withdraw``. ``marks``
+    go into git's environment, so that a git that outlives its killed caller can be found.
     """
     head = ["--detach"] if branch is None else ["--no-track", "-b", branch]
     words = ["worktree", "add", "--no-checkout", "--lock", "--reason", why, *head, str(path), at]
@@ -77,7 +85,7 @@ def add(
                 git(words, git_dir=repo.common_dir, env=clean_environment(marks))
                 return entry_of(path)
             except GitFailed:
-                withdraw(repo, path)
+                withdraw(repo, path, aside)
                 shutil.rmtree(path, ignore_errors=True)
                 if branch is not None:
                     drop_branch(repo, branch, at)
@@ -91,17 +99,16 @@ def entry_of(path: Path) -> Path:
     return Path((path / ".git").read_text(encoding="utf-8").removeprefix("gitdir: ").rstrip("\n"))
 
 
-def withdraw(repo: Repository, path: Path, aside: Path | None = None) -> None:
+def withdraw(repo: Repository, path: Path, aside: Path) -> None:
     """Take the registration of the worktree at ``path`` out, whole or half-made; call it under the lock.
 
     It is moved to ``aside`` in one step first, so that no git ever reads a half-removed entry.
     """
+    shutil.rmtree(aside, ignore_errors=True)
     for entry in _entries(repo, path):
-        going = aside if aside is not None else repo.state_dir / f"going-{entry.name}"
-        shutil.rmtree(going, ignore_errors=True)
-        going.parent.mkdir(parents=True, exist_ok=True)
-        entry.rename(going)
-        shutil.rmtree(going)
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        entry.rename(aside)
+        shutil.rmtree(aside)
     with contextlib.suppress(OSError):
         (repo.common_dir / "worktrees").rmdir()
 
@@ -110,7 +117,6 @@ def drop_branch(repo: Repository, branch: str, at: CommitId) -> bool:
     """Delete ``branch`` if it holds nothing beyond ``at``, with the lock file a killed git may have left."""
     lock = repo.common_dir / f"refs/heads/{branch}.lock"
     lock.unlink(missing_ok=True)
-    _clear_stale(repo.common_dir / "packed-refs.lock")
     if repo.branch(branch) != at:
         _drop_empty_folders(lock.parent, repo.common_dir / "refs" / "heads")
         return False
@@ -121,11 +127,17 @@ def drop_branch(repo: Repository, branch: str, at: CommitId) -> bool:
     return True
 
 
-def _clear_stale(lock: Path) -> None:
-    """Remove a lock that a killed git left; git itself waits one second for it and holds it for less."""
+def clear_stale_lock(repo: Repository) -> None:
+    """Remove the lock on packed refs that a git killed while it deleted a branch may have left.
+
+    Without that no branch could be deleted any more. It waits up to five seconds, so that a living
+    git's lock is not taken: git holds it for milliseconds.
+    """
+    lock = repo.common_dir / "packed-refs.lock"
     with contextlib.suppress(FileNotFoundError):
-        if time.time() - lock.stat().st_mtime > _STALE_S:
-            lock.unlink()
+        while time.time() - lock.stat().st_mtime < _STALE_S:
+            time.sleep(_POLL_S)
+        lock.unlink()
 
 
 def _drop_empty_folders(folder: Path, top: Path) -> None:

@@ -1,6 +1,6 @@
 """Keeping what did not land: everything in a workspace goes onto a ref, or aside as it is; nothing is lost."""
 
-import contextlib
+import errno
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -127,19 +127,29 @@ def _with_folder(place: Confinement, kept: Kept, things: list[Path], why: str) -
         if not thing.exists():
             continue
         target = _free(folder / ("tree" if thing == place.lease.root else thing.name))
-        try:
-            thing.rename(target)
-        except OSError:  # another file system: stay on this one, a rename cannot stop half-way
-            folder = _free(place.lease.root.parent / f"kept-{place.lease.session}")
-            with contextlib.suppress(FileNotFoundError):
-                thing.rename(folder)
+        _put(thing, target, place.lease.root.parent / f"kept-{place.lease.session}")
     return Kept(kept.ref, kept.commit, folder, why)
+
+
+def _put(thing: Path, target: Path, beside: Path) -> None:
+    """Rename ``thing`` to ``target``; from another file system to ``beside``, with a link at ``target``.
+
+    A rename cannot stop half-way, as a copy of an unreadable or huge tree can.
+    """
+    try:
+        thing.rename(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        stays = _free(beside)
+        target.symlink_to(stays)
+        thing.rename(stays)
 
 
 def _free(path: Path) -> Path:
     """``path``, or the first of path-1, path-2, ... that is not taken."""
     number, candidate = 0, path
-    while candidate.exists():
+    while candidate.exists() or candidate.is_symlink():
         number += 1
         candidate = path.with_name(f"{path.name}-{number}")
     return candidate

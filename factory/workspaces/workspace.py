@@ -221,8 +221,10 @@ def recover(repo: Repository, session: SessionId, sandbox: Sandbox, root: Path) 
     """
     record = leases.read(repo, session)
     if record is None:
+        leases.erase(repo, session)
         return None
     _end_processes(session)
+    worktrees.clear_stale_lock(repo)
     kept = _keep_left(repo, record, sandbox, root) if record.ready else Kept()
     _give_back(repo, record)
     return kept if kept.commit or kept.folder else None
@@ -245,7 +247,9 @@ def _build(repo: Repository, record: Lease, sandbox: Sandbox, shown: tuple[Path,
     """Register the worktree, make the private git directory, check the files out inside, copy what is included."""
     why = f"factory session {record.session}"
     marks = {RUN_MARK: record.session}
-    entry = worktrees.add(repo, record.root, record.start, record.branch, why=why, marks=marks)
+    entry = worktrees.add(
+        repo, record.root, record.start, record.branch, why=why, aside=_entry_aside(repo, record), marks=marks
+    )
     known = private_git.facts(repo)
     place = _confined(repo, record, sandbox, entry, known, shown)
     private_git.make(place.plan(record.start), known, ())
@@ -291,7 +295,7 @@ def _give_back(repo: Repository, record: Lease) -> None:
     with worktrees.registering(repo):
         if record.root.exists() and not going.exists():
             record.root.rename(going)
-        worktrees.withdraw(repo, record.root, places.session / "entry.going")
+        worktrees.withdraw(repo, record.root, _entry_aside(repo, record))
         if record.branch is not None:
             worktrees.drop_branch(repo, record.branch, record.base if record.ready else record.start)
     for folder in (going, record.root, places.git, places.home, places.incoming, places.scratch, *places.set_aside()):
@@ -310,6 +314,10 @@ def remove_empty(folder: Path) -> None:
         folder.rmdir()
     except OSError:
         return
+
+
+def _entry_aside(repo: Repository, record: Lease) -> Path:
+    return leases.places(repo, record.session).session / "entry.going"
 
 
 def _end_processes(session: SessionId) -> None:

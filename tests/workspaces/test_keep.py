@@ -1,9 +1,10 @@
 """What did not land is kept: on a ref when git can take it whole, moved aside when not."""
 
+import tempfile
 from pathlib import Path
 
 from factory.workspaces.salvage import kept_ref
-from factory.workspaces.workspace import Brought, Kept
+from factory.workspaces.workspace import Brought, Kept, lease, recover
 
 from .world import World, git, sh
 
@@ -139,3 +140,21 @@ def test_the_kept_folder_never_replaces_an_earlier_one(world: World) -> None:
         workspace.give_back()
     assert kept.folder is not None
     assert sorted(path.read_text() for path in Path(kept.folder).glob("tree*/number")) == ["1\n", "2\n"]
+
+
+def test_a_tree_on_another_file_system_stays_there_and_is_found(world: World) -> None:
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as other:
+        root = Path(other) / "trees"
+        assert Path(other).stat().st_dev != world.common.stat().st_dev, "this test needs two file systems"
+        workspace = lease(world.repo, world.request(), root)
+        sh(workspace, "truncate -s 1T huge; echo x > x")
+        kept = workspace.keep()
+        assert kept.folder == world.common / "factory" / "kept" / workspace.session
+        assert (kept.folder / "tree" / "x").read_text() == "x\n"
+        assert (kept.folder / "git" / "HEAD").exists()
+        assert (kept.folder / "tree").resolve().is_relative_to(root)
+        again = recover(world.repo, workspace.session, world.sandbox, root)
+        assert again is not None
+        assert again.folder == kept.folder
+        assert (kept.folder / "tree" / "x").read_text() == "x\n"
+        assert world.leftovers() == []

@@ -97,7 +97,6 @@ class World:
         found = [str(path) for path in self.common.rglob("*.lock") if path.name != "worktrees.lock"]
         found += [str(path) for path in (self.common / "worktrees").rglob("*")]
         found += [str(path) for path in (self.common / "factory" / "sessions").rglob("*")]
-        found += [str(path) for path in (self.common / "factory").glob("going-*")]
         found += [str(self.root)] if self.root.exists() else []
         registered = git(self.main, "worktree", "list", "--porcelain").count("worktree ")
         return found + ([f"{registered} worktrees"] if registered != 1 else [])
