@@ -1,0 +1,64 @@
+# make demo | make test | make check | make bench: each sets itself up first, once.
+#
+# PYTHON=python3.12 chooses the interpreter, and gets a virtual environment of its own. Only relative paths
+# stand here, so that a folder whose name has spaces or letters outside ASCII works too.
+
+PYTHON ?= python3
+VENV := $(if $(filter python3,$(PYTHON)),.venv,.venv-$(notdir $(PYTHON)))
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+DEV_READY := $(VENV)/.ready-dev
+
+export PYTHON
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test coverage lint check bench clean
+
+help:
+	@echo "make demo      see it all work, with a scripted model, in a temporary folder"
+	@echo "make test      the whole test suite, with branch coverage"
+	@echo "make coverage  the lines that the last make test did not reach"
+	@echo "make check     everything that must hold: format, lint, types, import contracts, tests"
+	@echo "make bench     the benchmarks"
+	@echo "make setup     only the set-up: a virtual environment, and bubblewrap where it may be installed"
+	@echo "make clean     remove what the above made"
+
+setup: $(DEV_READY)
+	@:
+
+demo: $(READY)
+	@$(BIN)/factory demo
+
+test: $(DEV_READY)
+	@$(BIN)/python -m pytest --cov --cov-report= $(ARGS)
+	@echo "branch coverage: $$($(BIN)/coverage report --format=total) %"
+
+coverage: $(DEV_READY)
+	@$(BIN)/coverage report
+
+lint: $(DEV_READY)
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check: lint
+	@$(MAKE) --no-print-directory test
+
+bench: $(DEV_READY)
+	@for file in benchmarks/*.py; do \
+		if test -e "$$file"; then echo "== $$file"; $(BIN)/python "$$file" || exit 1; \
+		else echo "there are no benchmarks"; fi; \
+	done
+
+clean:
+	rm -rf .venv .venv-* build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -f .coverage .coverage.*
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): pyproject.toml .ci/setup
+	@sh .ci/setup $(VENV) .
+	@touch $@
+
+$(DEV_READY): pyproject.toml .ci/setup
+	@sh .ci/setup $(VENV) '.[dev]'
+	@touch $(READY) $@

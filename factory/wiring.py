@@ -70,9 +70,9 @@ class Office:
 
         return ground(self.repo, self.settings.workspaces)
 
-    @cached_property
+    @property
     def identities(self) -> "dict[str, Identity]":
-        """Every agent that beads can be given to."""
+        """Every agent that beads can be given to, read anew each time: people add some while a floor runs."""
         from factory.roster.identities import identities
 
         return identities(self.settings, self.repo.main_root)
@@ -102,7 +102,7 @@ def floor(place: Office, *, backlog: bool, forever: bool = False) -> "Floor":
         repo=place.repo,
         store=place.store,
         settings=place.settings,
-        identities=place.identities,
+        identities=lambda: place.identities,
         ground=place.ground,
         target=place.target,
         make_engine=make_engine,
@@ -152,6 +152,7 @@ def situation(place: Office) -> "Situation":
     from factory.landing.target import look
     from factory.observe import card
     from factory.observe.why import Situation
+    from factory.roster.identities import builders
 
     try:
         target = look(place.repo, place.target, place.settings.reworks)
@@ -161,7 +162,8 @@ def situation(place: Office) -> "Situation":
     return Situation(
         beads=place.store.beads(),
         target=target,
-        agents=frozenset(place.identities),
+        agents={name: runtime_problem(identity) or "" for name, identity in place.identities.items()},
+        helpers=builders(place.settings),
         floor_runs=card.running(place.repo) is not None,
         max_agents=place.settings.max_agents,
         trusted=trusted,

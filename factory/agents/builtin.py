@@ -54,6 +54,7 @@ class Builtin:
     """The runtime ``builtin``; ``instructions`` is the system prompt, the shipped one if not given."""
 
     name = "builtin"
+    default_model = DEFAULT_MODEL
 
     def __init__(
         self,

@@ -24,6 +24,7 @@ class Command:
     """Runs ``task.command`` in the work tree with ``task.environment``; ``FACTORY_BEAD_FILE`` names the brief."""
 
     name = "command"
+    default_model = ""
 
     def problem(self, task_environment: Mapping[str, str]) -> str | None:  # noqa: ARG002 - the Protocol's form
         """Nothing is needed but the program, and that is looked for inside the confinement."""

@@ -110,6 +110,8 @@ class Runtime(Protocol):
     """
 
     name: str
+    default_model: str
+    """The model it uses when the task names none; empty for runtimes that cannot know theirs."""
 
     def problem(self, task_environment: Mapping[str, str]) -> str | None:
         """Why this runtime cannot run here, in one sentence with the remedy, or ``None``."""

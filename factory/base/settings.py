@@ -108,12 +108,13 @@ def load(root: Path, *, overrides: Mapping[str, object] | None = None) -> Loaded
         ("environment", _from_environment(os.environ)),
         ("command line", {key: value for key, value in (overrides or {}).items() if value is not None}),
     ]
+    variables = {key: variable for variable, key in ENVIRONMENT.items()}
     merged: dict[str, object] = {}
     origins: dict[str, str] = {}
     for origin, layer in layers:
         for key, value in layer.items():
             merged[key] = value
-            origins[key] = origin
+            origins[key] = variables[key] if origin == "environment" else origin
     return Loaded(_checked(_nested(merged), lambda key: origins.get(key, FILE), ""), origins)
 
 

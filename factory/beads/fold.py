@@ -261,7 +261,7 @@ def _submitted(bead: Bead, event: Event) -> Bead:
         run.branch,
         run.session,
         run.agent,
-        run.model,
+        _text(data, "model") or run.model,
         _text(data, "summary"),
         event.id,
     )

@@ -123,12 +123,13 @@ class SessionStarted(Payload):
 
 
 class ChangeSubmitted(Payload):
-    """The session ended with a change: ``head`` on the session's branch, descending from ``base``."""
+    """The session ended with a change: ``head`` on its branch, descending from ``base``, made with ``model``."""
 
     type = "change_submitted"
     head: Oid
     base: Oid
     summary: Text
+    model: str = ""
 
 
 class NoChangeReported(Payload):

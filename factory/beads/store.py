@@ -16,12 +16,12 @@ from factory.base.errors import UserError
 from factory.base.ids import BeadId, HybridClock, SessionId, is_bead_id, new_bead_id
 from factory.beads import log, publish
 from factory.beads.events import Damage, Event, parse_lines
-from factory.beads.fold import Bead, check, fold
+from factory.beads.fold import Bead, apply, check, fold
 from factory.beads.graph import check_edge
 from factory.git.repository import Repository
 
 if TYPE_CHECKING:
-    from factory.beads.payloads import BeadOpened, Payload
+    from factory.beads.payloads import BeadHooked, BeadOpened, Payload
 
 
 COMMITTED = publish.COMMITTED
@@ -137,8 +137,8 @@ class Store:
 
     # ------------------------------------------------------------------ writing
 
-    def open(self, payload: "BeadOpened", by: str, prefix: str = "fa") -> BeadId:
-        """Append ``bead_opened`` for a new bead and return its id."""
+    def open(self, payload: "BeadOpened", by: str, prefix: str = "fa", *, hook: "BeadHooked | None" = None) -> BeadId:
+        """Open a new bead, in the same write put it on a ``hook`` if one is given, and return its id."""
         with self._writing():
             existing = self.beads()
             for need in (*payload.needs, *payload.part_of, *payload.found_from, *payload.relates):
@@ -147,9 +147,12 @@ class Store:
             bead = new_bead_id(prefix, len(existing))
             while bead in existing:
                 bead = new_bead_id(prefix, len(existing))
-            event = self._event(bead, payload, by, None, None)
-            check(None, event)
-            self._append(self.live / event.at[:10] / f"{bead}.jsonl", event)
+            events = [self._event(bead, said, by, None, None) for said in (payload, hook) if said is not None]
+            folded = None
+            for event in events:
+                check(folded, event)
+                folded = apply(folded, event)
+            self._append(self.live / events[0].at[:10] / f"{bead}.jsonl", *events)
         return bead
 
     def append(self, bead: str, payload: "Payload", by: str, session: SessionId | None = None) -> Bead:
@@ -204,9 +207,10 @@ class Store:
             raise NoSuchBead(to)
         check_edge(beads, bead, str(event.data["edge"]), to)
 
-    def _append(self, path: Path, event: Event) -> None:
-        log.append(path, [event], aside=self._aside)
-        publish.mark(self._repo, self.relative(path), event.by, sentence(event))
+    def _append(self, path: Path, *events: Event) -> None:
+        log.append(path, list(events), aside=self._aside)
+        for event in events:
+            publish.mark(self._repo, self.relative(path), event.by, sentence(event))
 
 
 def sentence(event: Event) -> str:

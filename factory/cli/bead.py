@@ -232,9 +232,9 @@ def log(
         ]
         output.document("events", rows, bead=bead)
         return
+    width = max(len(event.by) for event in events)
     for event in events:
-        says = line(event).says
-        output.say(f"{event.at[:19]}Z  {event.by:<24}  {says}")
+        output.say(f"{event.at[:19]}Z  {event.by:<{width}}  {line(event).says}")
         evidence = event.data.get("evidence")
         for text in str(evidence).splitlines() if evidence else ():
             output.say(f"    | {text}")

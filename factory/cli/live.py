@@ -59,7 +59,7 @@ class PlainLines:
 
 
 class LiveTable:
-    """A table of the beads that this run touches, redrawn as they move, with the last events below it."""
+    """A table of the beads that want something, redrawn as they move, with the last events below it."""
 
     _LAST = 6
 
@@ -68,25 +68,35 @@ class LiveTable:
         from rich.live import Live
 
         self._store = store
-        self._touched: dict[BeadId, None] = {}
+        self._shown: dict[BeadId, None] = {bead.id: None for bead in store.beads().values() if bead.state in LIVE}
         self._recent: deque[Line] = deque(maxlen=self._LAST)
         self._live = Live(console=Console(), auto_refresh=False, transient=False)
 
     def __enter__(self) -> Self:
         self._live.__enter__()
+        self._draw(final=False)
         return self
 
     def __exit__(self, *details: object) -> None:
-        self._live.update(self._table(final=True), refresh=True)
+        self._draw(final=True)
         self._live.__exit__(None, None, None)
 
     def tell(self, events: Sequence[Event]) -> None:
         """Redraw when something happened."""
         for event in events:
-            self._touched[event.on] = None
+            self._shown[event.on] = None
             self._recent.append(line(event))
         if events:
-            self._live.update(self._table(final=False), refresh=True)
+            self._draw(final=False)
+
+    def _draw(self, *, final: bool) -> None:
+        from rich.console import Group
+        from rich.text import Text
+
+        said = [] if final else [Text(f"{one.at}  {one.bead}  {one.says}", style="dim") for one in self._recent]
+        for text in said:
+            text.no_wrap, text.overflow = True, "ellipsis"
+        self._live.update(Group(self._table(final=final), *([Text("")] if said else []), *said), refresh=True)
 
     def _table(self, *, final: bool) -> "Table":
         from rich.table import Table
@@ -94,22 +104,16 @@ class LiveTable:
 
         beads = self._store.beads()
         blocked = blockers(beads)
-        table = Table(box=None, pad_edge=False, show_header=True, header_style="bold", expand=True)
-        table.add_column("BEAD", no_wrap=True)
-        table.add_column("STATE", no_wrap=True)
-        table.add_column("AGENT", no_wrap=True)
-        table.add_column("TITLE", no_wrap=True, overflow="ellipsis", ratio=2)
-        table.add_column("", no_wrap=True, overflow="ellipsis", ratio=3, style="dim")
+        table = Table(box=None, pad_edge=False, header_style="bold", expand=True)
+        for heading in ("BEAD", "STATE", "AGENT"):
+            table.add_column(heading, no_wrap=True)
+        table.add_column("TITLE", no_wrap=True, overflow="ellipsis", ratio=3)
+        table.add_column("", no_wrap=True, overflow="ellipsis", ratio=2, style="dim")
         room = max(shutil.get_terminal_size().lines - self._LAST - 4, 5)
-        touched = [beads[bead] for bead in self._touched if bead in beads]
-        shown = touched if final else sorted(touched, key=lambda bead: bead.state not in LIVE)[:room]
-        for bead in shown:
+        rows = [beads[bead] for bead in self._shown if bead in beads]
+        for bead in rows if final else sorted(rows, key=lambda bead: bead.state not in LIVE)[:room]:
             state = "blocked" if bead.state == "open" and bead.id in blocked else bead.state
             agent = bead.run.agent if bead.run else bead.hook.agent
-            row = (Text(bead.title), Text(short_reason(bead, blocked)))
-            table.add_row(bead.id, Text(state, style=COLOURS.get(bead.state, "")), agent, *row)
-        for said in self._recent if not final else ():
-            table.add_row(
-                Text(said.bead, style="dim"), Text(said.at, style="dim"), "", Text(said.says, style="dim"), ""
-            )
+            title, reason = Text(bead.title), Text(short_reason(bead, blocked))
+            table.add_row(bead.id, Text(state, style=COLOURS.get(bead.state, "")), agent, title, reason)
         return table

@@ -34,6 +34,9 @@ COMMANDS = {
 EXIT_BUG = 3
 EXIT_INTERRUPTED = 130
 
+_WRONG_CALL: Any = typer.BadParameter.__mro__[2]
+"""click's root of wrong calls; which click that is, typer alone knows: newer versions bring their own."""
+
 
 class LazyGroup(TyperGroup):
     """A group whose help comes from ``COMMANDS`` and whose commands are imported one at a time."""
@@ -60,6 +63,7 @@ app = typer.Typer(
     name="factory",
     cls=LazyGroup,
     rich_markup_mode=None,
+    no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -88,11 +92,14 @@ def root(
 def main() -> None:
     """Run the program; never returns."""
     arguments = sys.argv[1:]
+    name = Path(sys.argv[0]).name.replace("__main__.py", "factory")
     try:
-        typer.main.get_command(app)(args=arguments, prog_name=Path(sys.argv[0]).name.replace("__main__.py", "factory"))
+        sys.exit(typer.main.get_command(app)(args=arguments, prog_name=name, standalone_mode=False))
+    except _WRONG_CALL as error:
+        sys.exit(tell_usage(error, as_json="--json" in arguments))
     except FactoryError as error:
         sys.exit(tell(error.sentence, error.hint, error.exit_code, as_json="--json" in arguments))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         sys.exit(EXIT_INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -103,6 +110,17 @@ def main() -> None:
         sentence = f"factory has a bug: {type(error).__name__}: {error}"
         hint = "FACTORY_DEBUG=1 shows where; please report it"
         sys.exit(tell(sentence, hint, EXIT_BUG, as_json="--json" in arguments))
+
+
+def tell_usage(error: Any, *, as_json: bool) -> int:
+    """Say how the call was wrong, in the form of every other problem; the answer is the exit code."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()
+        return int(error.exit_code)
+    context = getattr(error, "ctx", None)
+    sentence = " ".join(error.format_message().rstrip(".").split())
+    hint = f"{context.command_path if context else 'factory'} -h shows how it is called"
+    return tell(sentence, hint, error.exit_code, as_json=as_json)
 
 
 def tell(sentence: str, hint: str, code: int, *, as_json: bool) -> int:

@@ -20,8 +20,11 @@ COLOURS = {
     "queued": "blue",
     "waiting": "yellow",
     "dropped": "bright_black",
+    "ok": "green",
+    "warning": "yellow",
+    "problem": "red",
 }
-"""The colour of each state that has one."""
+"""The colour of each state of a bead, and of each level of a finding, that has one."""
 
 
 def document(noun: str, value: object, **more: object) -> None:
@@ -53,7 +56,7 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str)
 
 
 def colour(text: str, state: str) -> str:
-    """``text`` in the colour of ``state``, where colours are wanted."""
+    """``text`` in the colour of ``state`` or level, where colours are wanted."""
     if state not in COLOURS or not wants_colour():
         return text
     return typer.style(text, fg=COLOURS[state])

@@ -11,6 +11,11 @@ from factory.wiring import Office
 app = typer.Typer(help="What agents did in their sessions.", no_args_is_help=True, rich_markup_mode=None)
 
 
+@app.callback()
+def _group() -> None:
+    """What agents did in their sessions."""  # with one command and no callback, typer would drop the word "list"
+
+
 @app.command("list")
 def list_(json: Json = False) -> None:
     """List sessions, the latest last: agent, bead, how it ended, tokens and cost."""

@@ -43,17 +43,18 @@ def spawn(
     """Describe work; each piece gets an agent, a worktree and a branch, and lands once its gates have passed."""
     from factory.beads.payloads import BeadHooked
     from factory.cli.working import conclude, work
-    from factory.intake.describe import open_all
+    from factory.intake.describe import check_all, open_all
 
     words, command = _split(list(titles or ()) + context.args)
     place = here({"max_agents": max_agents, "target": target})
     wishes = _wishes(words, text, file) * number
     identity = _identity(place, runtime, agent, model, command, timeout)
+    check_all(place.store, wishes)
+    _check_agents(place, wishes)
     _check_ground(place, identity, yes_trust=yes_trust)
-    beads = open_all(place.store, wishes, place.person, place.settings.prefix)
-    for bead, wish in zip(beads, wishes, strict=True):
-        hooked = BeadHooked(agent=wish.agent or identity.name, land=not no_land)
-        place.store.append(bead, hooked, place.person)
+    _remember(place, identity)
+    hook = BeadHooked(agent=identity.name, land=not no_land)
+    beads = open_all(place.store, wishes, place.person, place.settings.prefix, hook)
     place.store.commit()
     if detach:
         _detach(place, max_agents)
@@ -86,11 +87,11 @@ def _wishes(titles: list[str], text: str, file: Path | None) -> "list[Wish]":
 def _identity(  # one argument an option
     place: "Office", runtime: str | None, agent: str | None, model: str, command: tuple[str, ...], timeout: float | None
 ) -> "Identity":
-    """The agent that the options ask for, remembered if it is new."""
+    """The agent that the options ask for, known or new."""
     from dataclasses import replace
 
     from factory.intake.program import program
-    from factory.roster.identities import DEFAULT, Identity, find, name_for, pick, remember
+    from factory.roster.identities import DEFAULT, Identity, distinct, find, name_for, pick
 
     if command and runtime not in (None, "command"):
         raise UserError(f"a program was given, but --runtime is {runtime!r}", "leave --runtime out, or say command")
@@ -108,11 +109,24 @@ def _identity(  # one argument an option
     changed = replace(
         identity, model=model or identity.model, timeout_s=timeout if timeout is not None else identity.timeout_s
     )
-    if changed != place.identities.get(changed.name):
-        changed = changed if changed.name not in place.settings.agents else replace(changed, name=f"{changed.name}-1")
-        remember(place.repo.main_root, changed)
-        del place.__dict__["identities"]
-    return changed
+    return distinct(place.identities, changed)
+
+
+def _remember(place: "Office", identity: "Identity") -> None:
+    """Keep an agent that was made on the command line, so that floors know what its name runs."""
+    from factory.roster.identities import remember
+
+    if identity != place.identities.get(identity.name):
+        remember(place.repo.main_root, identity)
+
+
+def _check_agents(place: "Office", wishes: "list[Wish]") -> None:
+    """Every agent that a file names must be there; raises ``NoSuchAgent``."""
+    from factory.roster.identities import find
+
+    for wish in wishes:
+        if wish.agent:
+            find(place.identities, wish.agent)
 
 
 def _check_ground(place: "Office", identity: "Identity", *, yes_trust: bool) -> None:

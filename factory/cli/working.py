@@ -20,7 +20,9 @@ from factory.wiring import Office, floor, situation
 _LOOK_S = 0.1
 EXIT_WAITS = 1
 EXIT_LATER = 75
-_LATER = frozenset({"local-changes", "target-moved", "behind", "gates-running", "no-floor", "next", "slots", "blocked"})
+_LATER = frozenset(
+    "local-changes target-moved behind gates-running no-floor next slots blocked working interrupted".split()
+)
 """Reasons that end by themselves or with the next floor: nobody has to decide anything."""
 
 

@@ -5,7 +5,8 @@ import os
 import sys
 from pathlib import Path
 
-from factory.base.process import Companion, ProcessName
+from factory.base.children import Companion
+from factory.base.process import ProcessName
 from factory.engine.protocol import Job, Wake
 
 _GRACE_S = 30.0

@@ -24,6 +24,7 @@ from factory.beads.payloads import BeadHeld, SessionFailed, SessionStarted
 from factory.beads.store import COMMITTED, Snapshot, Store
 from factory.engine.protocol import Engine, Job
 from factory.floor.plan import Plan, plan
+from factory.git import candidates
 from factory.git.repository import Repository
 from factory.git.stale import clear_stale_locks
 from factory.landing.queue import Queue
@@ -59,7 +60,7 @@ class Floor:
     repo: Repository
     store: Store
     settings: Settings
-    identities: Mapping[str, Identity]
+    identities: Callable[[], Mapping[str, Identity]]
     ground: Ground
     target: str
     make_engine: Callable[[Callable[[], None]], Engine]
@@ -96,6 +97,7 @@ class Floor:
             await self._loop()
         finally:
             await self._engine.stop()
+            self._lose_all("the floor was stopped")
             with contextlib.suppress(TryAgain):
                 self.store.commit(everything=True)
             lock.release()
@@ -124,8 +126,9 @@ class Floor:
         """Look once and do what follows; the answer is whether anything was done."""
         self._reap(snapshot)
         self.waits = self._queue.tick(snapshot.beads, self._gates_running(), self._start_gates)
-        planned = plan(self.store.beads(), self._startable(), self.settings, backlog=self.backlog)
-        self._write(planned)
+        identities = self._startable()
+        planned = plan(self.store.beads(), identities, self.settings, backlog=self.backlog)
+        self._write(planned, identities)
         started, self._pending = self._pending, []
         for job in started:
             await self._engine.start(job)
@@ -134,9 +137,9 @@ class Floor:
         return bool(started or planned.gives_up)
 
     def _startable(self) -> dict[str, Identity]:
-        return {name: identity for name, identity in self.identities.items() if self.may_start(identity)}
+        return {name: identity for name, identity in self.identities().items() if self.may_start(identity)}
 
-    def _write(self, planned: Plan) -> None:
+    def _write(self, planned: Plan, identities: Mapping[str, Identity]) -> None:
         """Announce every session before its job starts, and hand over what was given up."""
         for given_up in planned.gives_up:
             remedy = f"factory bead reopen {given_up.bead} tries again"
@@ -145,7 +148,7 @@ class Floor:
                 self.store.append(given_up.bead, held, self._by)
         base = self.repo.branch(self.target)
         for start in planned.starts if base is not None else ():
-            session, identity = new_session_id(), self.identities[start.agent]
+            session, identity = new_session_id(), identities[start.agent]
             announced = SessionStarted(
                 agent=start.agent,
                 runtime=identity.runtime,
@@ -192,14 +195,19 @@ class Floor:
             host.end(grace_s=_GRACE_S)
         self._leave_card()
         clear_stale_locks(self.repo)
+        candidates.sweep(self.repo)
         beads = self.store.beads()
         self._queue.recover(beads)
-        for bead in beads.values():
-            if bead.state == "working":
-                self._lose(bead, LOST, "the factory was interrupted")
+        self._lose_all("the factory was interrupted")
         for session in leased(self.repo):
             recover(self.repo, session, self.ground.sandbox, self.ground.root)
         self.store.commit(everything=True)
+
+    def _lose_all(self, reason: str) -> None:
+        """Whoever still counts as working when no job can be running was interrupted."""
+        for bead in self.store.beads().values():
+            if bead.state == "working":
+                self._lose(bead, LOST, reason)
 
     def _lose(self, bead: Bead, code: str, reason: str) -> None:
         session = bead.run.session if bead.run else SessionId("")

@@ -55,11 +55,16 @@ def plan(
         if bead.failures > settings.retries:
             gives_up.append(_give_up(bead))
             continue
-        agent = bead.hook.agent or (pick(settings, busy) if backlog else "")
+        agent = bead.hook.agent or _former(bead, identities) or (pick(settings, busy) if backlog else "")
         if agent in identities and room > len(starts):
             busy[agent] += 1
             starts.append(Start(bead.id, agent, bead.attempts + 1))
     return Plan(tuple(starts), tuple(gives_up))
+
+
+def _former(bead: Bead, identities: Mapping[str, Identity]) -> str:
+    """The agent whose change came back: the rework is its own."""
+    return bead.run.agent if bead.run and bead.rounds and bead.run.agent in identities else ""
 
 
 def _give_up(bead: Bead) -> GiveUp:

@@ -1,5 +1,6 @@
 """Commits built in memory: merges without a checkout, trees with a file put in, commits with a parent."""
 
+import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,6 +9,15 @@ from pathlib import Path
 from factory.base.ids import BlobId, CommitId, TreeId
 from factory.git.command import clean_environment, git
 from factory.git.repository import Repository
+
+SCRATCH = "scratch-"
+"""How the folders with private indexes begin, in the state folder; those of killed processes are swept."""
+
+
+def sweep(repo: Repository) -> None:
+    """Remove what killed processes left of their private indexes; called when no other can be at work."""
+    for folder in repo.state_dir.glob(f"{SCRATCH}*"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @dataclass(frozen=True)
@@ -44,7 +54,8 @@ def merge(repo: Repository, ours: CommitId, theirs: CommitId) -> Clean | Conflic
 
 def with_files(repo: Repository, tree: TreeId | None, files: Mapping[str, BlobId]) -> TreeId:
     """``tree`` (or an empty one) with each path of ``files`` set to its blob; made in a private index."""
-    with tempfile.TemporaryDirectory(prefix="factory-index-") as folder:
+    repo.state_dir.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=repo.state_dir) as folder:
         env = clean_environment({"GIT_INDEX_FILE": str(Path(folder) / "index")})
         if tree is not None:
             git(["read-tree", tree], git_dir=repo.common_dir, env=env)

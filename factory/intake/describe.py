@@ -7,7 +7,7 @@ from pathlib import Path
 
 from factory.base.errors import UserError
 from factory.base.ids import BeadId
-from factory.beads.payloads import BeadOpened, Malformed, checked
+from factory.beads.payloads import BeadHooked, BeadOpened, Malformed, checked
 from factory.beads.store import Store
 
 
@@ -81,21 +81,35 @@ def _payload(wish: Wish, needs: tuple[BeadId, ...]) -> BeadOpened:
     )
 
 
-def open_all(store: Store, wishes: Sequence[Wish], by: str, prefix: str) -> list[BeadId]:
-    """Open every wish, each after those it needs; raises before anything is written when one cannot be opened."""
-    made: dict[str, BeadId] = {}
+def check_all(store: Store, wishes: Sequence[Wish]) -> None:
+    """Raise for the first wish that cannot be opened."""
     existing = store.beads()
     keys = {wish.key for wish in wishes if wish.key}
     for wish in wishes:
         _payload(wish, ())
         unknown = [need for need in wish.needs if need not in keys and need not in existing]
         if unknown:
-            raise UserError(f"{wish.title!r} needs {unknown[0]!r}, which is neither a key here nor a bead", "")
+            sentence = f"{wish.title!r} needs {unknown[0]!r}, which is neither a key here nor a bead"
+            raise UserError(sentence, "nothing was written; factory bead list shows what there is")
+    _order(wishes, keys)
+
+
+def open_all(
+    store: Store, wishes: Sequence[Wish], by: str, prefix: str, hook: BeadHooked | None = None
+) -> list[BeadId]:
+    """Open every wish, each after those it needs; raises before anything is written when one cannot be opened.
+
+    With ``hook`` each is put on it at once, or on that of the agent that the wish itself names.
+    """
+    check_all(store, wishes)
+    made: dict[str, BeadId] = {}
+    keys = {wish.key for wish in wishes if wish.key}
     answer: dict[int, BeadId] = {}
     for index in _order(wishes, keys):
         wish = wishes[index]
         needs = tuple(made.get(need, BeadId(need)) for need in wish.needs)
-        answer[index] = store.open(_payload(wish, needs), by, prefix)
+        own = hook.model_copy(update={"agent": wish.agent}) if hook and wish.agent else hook
+        answer[index] = store.open(_payload(wish, needs), by, prefix, hook=own)
         if wish.key:
             made[wish.key] = answer[index]
     return [answer[index] for index in range(len(wishes))]

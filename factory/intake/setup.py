@@ -4,7 +4,8 @@ import json
 import tomllib
 from pathlib import Path
 
-from factory.base.files import replace_file
+from factory.base.errors import UserError
+from factory.base.files import printable, replace_file
 from factory.base.settings import FILE
 from factory.beads.publish import ATTRIBUTES, BRANCH
 from factory.beads.store import Store
@@ -24,17 +25,35 @@ _NO_GATE = """\
 """
 
 
+class NotMade(UserError):
+    """The disk did not take a file that was to be made."""
+
+    def __init__(self, path: Path, error: OSError) -> None:
+        super().__init__(
+            f"{printable(str(path))} could not be made: {error.strerror or error}",
+            "check the folder's permissions and the space on its disk",
+        )
+        self.path = path
+
+
 def set_up(repo: Repository, store: Store) -> list[str]:
-    """Make what is missing and return its names; what is there is left as it is."""
+    """Make what is missing and return its names; what is there is left as it is. Raises ``NotMade``."""
     made = []
     for path, content in ((FILE, _settings(repo.main_root)), ("beads/.gitattributes", ATTRIBUTES)):
         if not (repo.main_root / path).exists():
-            replace_file(repo.main_root / path, content)
+            _make(repo.main_root / path, content)
             made.append(path)
     if repo.branch(BRANCH) is None:
         store.commit()
         made.append(f"branch {BRANCH}")
     return made
+
+
+def _make(path: Path, content: bytes) -> None:
+    try:
+        replace_file(path, content)
+    except OSError as error:
+        raise NotMade(path, error) from error
 
 
 def _settings(root: Path) -> bytes:

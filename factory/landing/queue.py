@@ -66,10 +66,15 @@ class Queue:
     def tick(
         self, beads: Mapping[BeadId, Bead], gates_running: frozenset[str], start_gates: StartGates
     ) -> dict[BeadId, Wait]:
-        """Do everything that can be done now; the answer is why each queued bead still waits."""
+        """Do everything that can be done now; the answer is why each queued bead still waits.
+
+        Whoever is being tested goes first: a more urgent change that arrives meanwhile comes after it.
+        """
         waits: dict[BeadId, Wait] = {}
         ahead: BeadId | None = None
-        for queued in in_line({str(id_): bead for id_, bead in beads.items()}):
+        line = in_line({str(id_): bead for id_, bead in beads.items()})
+        line.sort(key=lambda bead: not (bead.candidate and bead.candidate.commit in gates_running))
+        for queued in line:
             if ahead is not None:
                 waits[queued.id] = Wait("behind", f"{ahead} is being tried first")
                 continue

@@ -20,11 +20,16 @@ class Reason:
 
 @dataclass(frozen=True)
 class Situation:
-    """What a reason is read from: all beads, the target, who may work, and whether a floor runs."""
+    """What a reason is read from: all beads, the target, who may work, and whether a floor runs.
+
+    ``agents`` says of each known agent why it cannot work here, or nothing; ``helpers`` are those that
+    take beads which are on nobody's hook.
+    """
 
     beads: Mapping[BeadId, Bead]
     target: Target | None
-    agents: frozenset[str]
+    agents: Mapping[str, str]
+    helpers: tuple[str, ...]
     floor_runs: bool
     max_agents: int
     trusted: bool = True
@@ -46,6 +51,8 @@ def _reason(bead: Bead, blocked: Blocked | None, first: BeadId | None, situation
             return Reason("done", "finished without a change")
         case "dropped":
             return Reason("dropped", f"dropped: {bead.setback.reason if bead.setback else ''}")
+        case "working" if not situation.floor_runs:
+            return Reason("interrupted", "its session was interrupted; its work is kept", "factory run carries on")
         case "working":
             run = bead.run
             return Reason(
@@ -106,6 +113,11 @@ def _open(bead: Bead, blocked: Blocked | None, situation: Situation) -> Reason:
             f"it is on the hook of {bead.hook.agent}, which nobody described here",
             f"describe [agents.{bead.hook.agent}] in .factory/factory.toml",
         )
+    able = (bead.hook.agent,) if bead.hook.agent else situation.helpers
+    problems = [situation.agents.get(name, "") for name in able]
+    if problems and all(problems):
+        sentence, _, remedy = problems[0].partition(": ")
+        return Reason("agent-cannot", f"{able[0]} cannot work here: {sentence}", remedy)
     again = f" again, because {bead.setback.reason}" if bead.setback and bead.setback.reason else ""
     if not situation.trusted:
         return Reason("not-trusted", "the settings changed, and nobody has trusted them yet", "factory trust")

@@ -7,7 +7,7 @@ bead names its agent, and what that name runs is for each person to say.
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from factory.base.errors import UserError
@@ -67,10 +67,23 @@ def find(known: Mapping[str, Identity], name: str) -> Identity:
     return known[name]
 
 
+def builders(settings: Settings) -> tuple[str, ...]:
+    """The names of the identities that take beads which are on nobody's hook."""
+    return tuple(sorted(settings.agents)) or (DEFAULT,)
+
+
 def pick(settings: Settings, busy: Mapping[str, int]) -> str:
     """The name of the identity that gets a bead nobody assigned: the least busy builder, then by name."""
-    names = sorted(settings.agents) or [DEFAULT]
-    return min(names, key=lambda name: (busy.get(name, 0), name))
+    return min(builders(settings), key=lambda name: (busy.get(name, 0), name))
+
+
+def distinct(known: Mapping[str, Identity], identity: Identity) -> Identity:
+    """``identity`` under a name that no other identity has: a name never changes what it runs."""
+    number, candidate = 1, identity
+    while known.get(candidate.name, candidate) != candidate:
+        number += 1
+        candidate = replace(identity, name=f"{identity.name}-{number}")
+    return candidate
 
 
 def remember(place: Path, identity: Identity) -> None:
@@ -80,7 +93,8 @@ def remember(place: Path, identity: Identity) -> None:
 
 def name_for(command: tuple[str, ...]) -> str:
     """A name for the identity that runs ``command``: its program's, or its script's when that says more."""
-    words = [Path(word).stem for word in command if not word.startswith("-")]
+    spoken = command[:1] if "-c" in command else command
+    words = [Path(word).stem for word in spoken if not word.startswith("-")]
     interpreters = {"python", "python3", "sh", "bash", "env", "node"}
     chosen = next((word for word in words if word not in interpreters), words[0] if words else "agent")
     plain = re.sub(r"[^a-z0-9_-]+", "-", chosen.lower()).strip("-_")[:40]

@@ -165,7 +165,8 @@ class Session:
         brought = workspace.bring_out(self.assignment.bead.title)
         match brought:
             case Brought(head=head):
-                change = ChangeSubmitted(head=head, base=workspace.base, summary=summary[:_TEXT])
+                model = self.assignment.identity.model or self.assignment.runtime.default_model
+                change = ChangeSubmitted(head=head, base=workspace.base, summary=summary[:_TEXT], model=model)
                 self._answer(change)
                 workspace.give_back()
             case Nothing():

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from factory.base import process
+from factory.base import children, process
 from factory.base.errors import UserError
 from factory.base.files import printable
 from factory.base.ids import CommitId, SessionId
@@ -145,7 +145,7 @@ class Workspace:
         A program that is not there ends with 127 where the sandbox can tell, as in a shell.
         """
         launch = self._place.launch(argv, env, mark=f"{self.session}.{next(self._runs)}")
-        return await process.run_async(
+        return await children.run_async(
             launch.argv, env=launch.env, cwd=launch.cwd, limits=limits, stdin=stdin, on_output=on_output
         )
 

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from tools.open_place import OpenPlace, git_place
 
-from agents.sessions import a_task
 from factory.agents.runtime import Failed, Finished, Memory, Outcome, Runtime, Task
 from factory.base.files import printable
 from factory.base.process import Limits
+from tests.agents.sessions import a_task
+from tests.tools.open_place import OpenPlace, git_place
 
 Behaviour = Literal["writes hello.txt", "changes nothing", "fails", "never ends"]
 

@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tools.open_place import OpenPlace, git_place
-
 from factory.agents.builtin import Access, Builtin
 from factory.agents.runtime import Memory, Outcome, Task
 from factory.agents.service import Patience
 from factory.base.process import Limits
 from factory.testing import RecordedRequest, Script, ScriptedModel
+from tests.tools.open_place import OpenPlace, git_place
 
 QUICK = Patience(tries=4, first_s=0.01, most_s=0.02, longest_s=2.0)
 

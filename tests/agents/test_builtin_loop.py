@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from agents.sessions import FINISH, held, uses
 from factory.agents.builtin import DEFAULT_MODEL, Access, Builtin, batches
 from factory.agents.model import Call
 from factory.agents.runtime import Asked, Failed, Finished
 from factory.tools.table import TOOLS
+from tests.agents.sessions import FINISH, held, uses
 
 
 def test_a_session_edits_a_file_runs_its_test_and_finishes(tmp_path: Path) -> None:

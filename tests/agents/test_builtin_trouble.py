@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tools.open_place import OpenPlace, git_place
 
-from agents.sessions import FINISH, QUICK, a_task, held, uses
 from factory.agents.builtin import Access, Builtin
 from factory.agents.runtime import Failed, Finished, Memory
 from factory.base.process import Finished as Ended
 from factory.base.process import Limits
 from factory.testing import Script, ScriptedModel
+from tests.agents.sessions import FINISH, QUICK, a_task, held, uses
+from tests.tools.open_place import OpenPlace, git_place
 
 
 class Watched(OpenPlace):

@@ -5,12 +5,12 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
-from tools.open_place import OpenPlace
 
-from agents.sessions import a_task
 from factory.agents.command import Command
 from factory.agents.runtime import Failed, Finished, Memory, Outcome
 from factory.base.process import Limits
+from tests.agents.sessions import a_task
+from tests.tools.open_place import OpenPlace
 
 GENEROUS = Limits(60.0)
 

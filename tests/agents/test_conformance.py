@@ -2,10 +2,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from agents.conformance import Behaviour, Drill, RuntimeConformance
-from agents.sessions import FINISH, QUICK, says, uses
 from factory.agents.builtin import Access, Builtin
 from factory.agents.command import Command
+from tests.agents.conformance import Behaviour, Drill, RuntimeConformance
+from tests.agents.sessions import FINISH, QUICK, says, uses
 
 NEVER_ENDS = "setsid sleep 300 & sleep 300"
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
-from factory.base.process import RUN_MARK, Finished, Limits, run_async
+from factory.base.children import run_async
+from factory.base.process import RUN_MARK, Finished, Limits
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from factory.tools.files import exact_edit
 from factory.tools.table import TOOLS
 from factory.tools.tool import ToolResult
-from tools.open_place import OpenPlace
+from tests.tools.open_place import OpenPlace
 
 
 def use(root: Path, name: str, **sent: object) -> ToolResult:

@@ -6,7 +6,7 @@ import pytest
 
 from factory.tools.table import TOOLS
 from factory.tools.tool import MOST_CHARACTERS, ToolResult
-from tools.open_place import OpenPlace, git_place
+from tests.tools.open_place import OpenPlace, git_place
 
 
 def use(place: OpenPlace, name: str, **sent: object) -> ToolResult:

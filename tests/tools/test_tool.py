@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from factory.tools.table import TOOLS
 from factory.tools.tool import MOST_CHARACTERS, Tool, bounded
-from tools.open_place import OpenPlace
+from tests.tools.open_place import OpenPlace
 
 
 @pytest.mark.parametrize("tool", TOOLS.values(), ids=list(TOOLS))
