@@ -21,7 +21,18 @@ _LOOK_S = 0.1
 EXIT_WAITS = 1
 EXIT_LATER = 75
 _LATER = frozenset(
-    "local-changes target-moved behind gates-running no-floor next slots blocked working interrupted".split()
+    {
+        "behind",
+        "blocked",
+        "gates-running",
+        "interrupted",
+        "local-changes",
+        "next",
+        "no-floor",
+        "slots",
+        "target-moved",
+        "working",
+    }
 )
 """Reasons that end by themselves or with the next floor: nobody has to decide anything."""
 
