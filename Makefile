@@ -11,13 +11,14 @@ DEV_READY := $(VENV)/.ready-dev
 
 export PYTHON
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test coverage lint check bench clean
+.PHONY: help setup demo test coverage lint check sweep bench clean
 
 help:
 	@echo "make demo      see it all work, with a scripted model, in a temporary folder"
 	@echo "make test      the whole test suite, with branch coverage"
 	@echo "make coverage  the lines that the last make test did not reach"
 	@echo "make check     everything that must hold: format, lint, types, import contracts, tests"
+	@echo "make sweep     long: kill -9 at twenty moments of a run on a repository of 5,000 files"
 	@echo "make bench     the benchmarks"
 	@echo "make setup     only the set-up: a virtual environment, and bubblewrap where it may be installed"
 	@echo "make clean     remove what the above made"
@@ -43,6 +44,9 @@ lint: $(DEV_READY)
 
 check: lint
 	@$(MAKE) --no-print-directory test
+
+sweep: $(DEV_READY)
+	@FACTORY_SWEEP=20 FACTORY_SWEEP_FILES=5000 $(BIN)/python -m pytest -o timeout=3600 tests/crash $(ARGS)
 
 bench: $(DEV_READY)
 	@for file in benchmarks/*.py; do \

@@ -16,9 +16,12 @@ from factory.git import repository
 from factory.git.repository import Repository
 
 if TYPE_CHECKING:
+    from factory.base.ids import BeadId
     from factory.base.settings import Loaded, Settings
+    from factory.beads.fold import Bead
     from factory.engine.protocol import Engine, Job
     from factory.floor.floor import Floor
+    from factory.landing.step import Target, Wait
     from factory.observe.why import Situation
     from factory.roster.identities import Identity
     from factory.workspaces.ground import Ground
@@ -159,12 +162,22 @@ def situation(place: Office) -> "Situation":
         trusted = all(is_trusted(place.repo.main_root, settings) for _, settings in settings_with_powers(place))
     except UserError:
         target, trusted = None, True
+    beads = place.store.beads()
     return Situation(
-        beads=place.store.beads(),
+        beads=beads,
         target=target,
         agents={name: runtime_problem(identity) or "" for name, identity in place.identities.items()},
         helpers=builders(place.settings),
         floor_runs=card.running(place.repo) is not None,
         max_agents=place.settings.max_agents,
         trusted=trusted,
+        waits=_waits(place, beads, target) if target else {},
     )
+
+
+def _waits(place: Office, beads: "Mapping[BeadId, Bead]", target: "Target") -> "dict[BeadId, Wait]":
+    from factory.landing.queue import Queue
+
+    queue = Queue(place.repo, place.store, target.name, target.reworks)
+    queued = (bead for bead in beads.values() if bead.state == "queued")
+    return {bead.id: wait for bead in queued if (wait := queue.outlook(bead, target)) is not None}

@@ -61,9 +61,9 @@ def outcome_of(task: Task, ended: Ended, last_lines: list[str]) -> Outcome:
     program = printable(task.command[0])
     match ended.ended_by:
         case "timeout":
-            return Failed("timeout", f"{program} was ended after {task.limits.wall_s:.0f} s{said}")
+            return Failed("timeout", f"{program} was ended after {task.limits.wall_s:g} s{said}")
         case "idle":
-            return Failed("idle", f"{program} was ended after {task.limits.idle_s or 0:.0f} s without output{said}")
+            return Failed("idle", f"{program} was ended after {task.limits.idle_s or 0:g} s without output{said}")
         case _:
             pass
     if ended.code == 0:

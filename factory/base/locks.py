@@ -6,6 +6,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from factory.base.errors import UserError
+
 _POLL_S = 0.004
 """How often a waiter asks again, in seconds; short, because the lock is held for about a millisecond."""
 
@@ -24,12 +26,14 @@ def held(path: Path, *, timeout_s: float = -1) -> Iterator[None]:
 
 def try_lock(path: Path, *, timeout_s: float = 0) -> FileLock | None:
     """Take the lock at ``path`` and return it, or ``None`` if another holds it past ``timeout_s``."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path, thread_local=False, is_singleton=False)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path, thread_local=False, is_singleton=False)
         lock.acquire(timeout=timeout_s, poll_interval=_POLL_S)
     except Timeout:
         return None
+    except OSError as error:
+        raise LockUnusable(path, error) from error
     return lock
 
 
@@ -42,6 +46,17 @@ def is_held(path: Path) -> bool:
         return True
     lock.release()
     return False
+
+
+class LockUnusable(UserError):
+    """The disk does not let the lock be taken."""
+
+    def __init__(self, path: Path, error: OSError) -> None:
+        super().__init__(
+            f"the lock {path} cannot be taken: {error.strerror or error}",
+            "check the folder's permissions, and that its disk is writable and not full",
+        )
+        self.path = path
 
 
 class LockBusy(Exception):

@@ -12,7 +12,9 @@ from factory.cli.context import here
 from factory.cli.output import Json
 from factory.wiring import Office
 
-app = typer.Typer(help="Beads: pieces of work and their story.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    add_completion=False, help="Beads: pieces of work and their story.", no_args_is_help=True, rich_markup_mode=None
+)
 
 BeadArg = Annotated[str, typer.Argument(metavar="BEAD", help="The bead's id, e.g. fa-7k2m.")]
 Priority = Annotated[int, typer.Option("-p", "--priority", min=0, max=4, help="0 is most urgent.")]
@@ -227,7 +229,7 @@ def log(
         events = sorted([*events, *place.store.ledger(bead)], key=lambda event: event.id)
     if json:
         rows = [
-            {"id": e.id, "at": e.at, "by": e.by, "session": e.session, "type": e.type, "data": dict(e.data)}
+            {"id": e.id, "at": e.at, "by": e.by, "on": e.on, "session": e.session, "type": e.type, "data": dict(e.data)}
             for e in events
         ]
         output.document("events", rows, bead=bead)

@@ -21,7 +21,7 @@ from factory.cli import output
 from factory.cli.output import Json
 from factory.wiring import Office
 
-app = typer.Typer(rich_markup_mode=None)
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 _KEY = "scripted"
 _IN_EXCERPT = frozenset(

@@ -18,7 +18,7 @@ from factory.cli.output import Json
 if TYPE_CHECKING:
     from factory.observe.doctor import Finding
 
-app = typer.Typer(rich_markup_mode=None)
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 _WIDEST = 100
 

@@ -14,7 +14,12 @@ from factory.cli.context import here
 from factory.cli.output import Json
 from factory.wiring import Office
 
-app = typer.Typer(help="Changes on agents' branches: list, read, approve.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    add_completion=False,
+    help="Changes on agents' branches: list, read, approve.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
 BeadArg = Annotated[str, typer.Argument(metavar="BEAD", help="The bead's id, e.g. fa-7k2m.")]
 

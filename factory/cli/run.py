@@ -8,7 +8,7 @@ import typer
 from factory.cli.context import YesTrust, here, require_trust
 from factory.cli.output import Json
 
-app = typer.Typer(rich_markup_mode=None)
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 @app.command()

@@ -8,7 +8,9 @@ from factory.cli.context import here
 from factory.cli.output import Json
 from factory.wiring import Office
 
-app = typer.Typer(help="What agents did in their sessions.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    add_completion=False, help="What agents did in their sessions.", no_args_is_help=True, rich_markup_mode=None
+)
 
 
 @app.callback()
@@ -35,7 +37,7 @@ def list_(json: Json = False) -> None:
                 str(row["agent"]),
                 str(row["started_at"])[:19],
                 str(row["tokens"] or ""),
-                "unpriced" if row["usd"] is None else f"{row['usd']:.4f}",
+                _cost(row),
                 str(row["ended"]),
             ]
             for row in rows
@@ -66,6 +68,13 @@ def _session(place: Office, started: Event) -> dict[str, object]:
         "tokens": sum(_number(call.get(name)) for call in calls for name in names),
         "usd": None if None in usd else round(sum(_number(value) for value in usd), 6),
     }
+
+
+def _cost(row: dict[str, object]) -> str:
+    """US dollars; nothing for a session whose model calls, if any, were not seen."""
+    if not row["model_calls"]:
+        return ""
+    return "unpriced" if row["usd"] is None else f"{row['usd']:.4f}"
 
 
 def _number(value: object) -> float:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from factory.roster.identities import Identity
     from factory.wiring import Office
 
-app = typer.Typer(rich_markup_mode=None)
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 @app.command(

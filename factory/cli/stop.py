@@ -8,7 +8,7 @@ from factory.cli.output import Json
 
 _GRACE_S = 60.0
 
-app = typer.Typer(rich_markup_mode=None)
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 @app.command()

@@ -8,7 +8,7 @@ from factory.cli import output
 from factory.cli.context import here, now
 from factory.cli.output import Json
 
-app = typer.Typer(rich_markup_mode=None)
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 @app.command()

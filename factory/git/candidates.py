@@ -1,13 +1,15 @@
 """Commits built in memory: merges without a checkout, trees with a file put in, commits with a parent."""
 
+import contextlib
+import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from factory.base.ids import BlobId, CommitId, TreeId
-from factory.git.command import clean_environment, git
+from factory.git.command import clean_environment, git, sealed_environment
 from factory.git.repository import Repository
 
 SCRATCH = "scratch-"
@@ -44,19 +46,44 @@ class Person:
 
 
 def merge(repo: Repository, ours: CommitId, theirs: CommitId) -> Clean | Conflicted:
-    """Merge two commits in memory (``merge-tree --write-tree``, about 6 ms); exit 1 alone means conflict."""
-    finished = repo.ask("merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", ours, theirs, ok=(0, 1))
+    """Merge two commits in memory (``merge-tree --write-tree``, about 6 ms); exit 1 alone means conflict.
+
+    git reads attributes such as ``merge=union`` from the folder it runs in (2.39), so it runs in one that
+    holds those of ``ours`` and nothing else: what a person has not committed decides nothing, and neither
+    does the side that wants in.
+    """
+    arguments = ["merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", ours, theirs]
+    with _scratch(repo) as folder:
+        _put_attributes(repo, ours, folder)
+        finished = git(arguments, git_dir=repo.common_dir, env=sealed_environment(), ok=(0, 1), cwd=folder)
     tree, *paths = finished.text.split("\0")
     if finished.code == 0:
         return Clean(TreeId(tree))
     return Conflicted(tuple(sorted({path for path in paths if path})), TreeId(tree))
 
 
-def with_files(repo: Repository, tree: TreeId | None, files: Mapping[str, BlobId]) -> TreeId:
-    """``tree`` (or an empty one) with each path of ``files`` set to its blob; made in a private index."""
+@contextlib.contextmanager
+def _scratch(repo: Repository) -> Iterator[Path]:
     repo.state_dir.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=repo.state_dir) as folder:
-        env = clean_environment({"GIT_INDEX_FILE": str(Path(folder) / "index")})
+        yield Path(folder)
+
+
+def _put_attributes(repo: Repository, commit_id: CommitId, folder: Path) -> None:
+    names = repo.ask("ls-tree", "-r", "-z", "--name-only", commit_id).out.split(b"\0")
+    for name in names:
+        if name == b".gitattributes" or name.endswith(b"/.gitattributes"):
+            path = os.fsdecode(name)
+            content = repo.read_file(commit_id, path)
+            if content is not None:
+                (folder / path).parent.mkdir(parents=True, exist_ok=True)
+                (folder / path).write_bytes(content)
+
+
+def with_files(repo: Repository, tree: TreeId | None, files: Mapping[str, BlobId]) -> TreeId:
+    """``tree`` (or an empty one) with each path of ``files`` set to its blob; made in a private index."""
+    with _scratch(repo) as folder:
+        env = clean_environment({"GIT_INDEX_FILE": str(folder / "index")})
         if tree is not None:
             git(["read-tree", tree], git_dir=repo.common_dir, env=env)
         rows = "".join(f"100644 {blob}\t{path}\0" for path, blob in files.items())

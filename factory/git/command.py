@@ -70,12 +70,14 @@ def git(
     env: Mapping[str, str] | None = None,
     stdin: bytes = b"",
     ok: Sequence[int] = (0,),
+    cwd: Path | None = None,
 ) -> process.Finished:
     """Run git on ``git_dir``; any exit code outside ``ok`` raises ``GitFailed``."""
     finished = process.run(
         ["git", f"--git-dir={git_dir}", *HARDENED, *arguments],
         env=clean_environment() if env is None else env,
         stdin=stdin,
+        cwd=cwd,
     )
     if finished.code not in ok:
         raise GitFailed(arguments, finished)

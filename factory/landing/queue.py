@@ -88,6 +88,17 @@ class Queue:
                     ahead = queued.id
         return waits
 
+    def outlook(self, bead: Bead, target: Target) -> Wait | None:
+        """What would make the landing of a queued bead wait although its gates have passed; changes nothing."""
+        candidate = bead.candidate
+        if candidate is None or not isinstance(next_step(bead, target, gates_running=False), Land):
+            return None
+        for place in checkouts.checkouts(self.repo, target.name):
+            obstacle = checkouts.in_the_way(self.repo, place, target.head, candidate.commit)
+            if obstacle is not None:
+                return _local_changes(obstacle, target.name)
+        return None
+
     def give_up_gates(self, bead: BeadId, commit: CommitId, reason: str) -> None:
         """The gates of a candidate cannot be run at all: say so as a verdict, which holds the change."""
         said = GateFinished(commit=commit, gate="gates", answer="held", reason=reason, seconds=0.0)

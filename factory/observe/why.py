@@ -1,7 +1,7 @@
 """Why a bead is where it is, in one sentence with its remedy: the same answer in every view. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from factory.base.ids import BeadId
 from factory.beads.fold import Bead
@@ -23,7 +23,7 @@ class Situation:
     """What a reason is read from: all beads, the target, who may work, and whether a floor runs.
 
     ``agents`` says of each known agent why it cannot work here, or nothing; ``helpers`` are those that
-    take beads which are on nobody's hook.
+    take beads which are on nobody's hook; ``waits`` is what keeps passed changes from landing.
     """
 
     beads: Mapping[BeadId, Bead]
@@ -33,6 +33,7 @@ class Situation:
     floor_runs: bool
     max_agents: int
     trusted: bool = True
+    waits: Mapping[BeadId, Wait] = field(default_factory=dict)
 
 
 def reasons(situation: Situation) -> dict[BeadId, Reason]:
@@ -90,6 +91,9 @@ def _waiting(bead: Bead) -> Reason:
 def _queued(bead: Bead, first: BeadId | None, situation: Situation) -> Reason:
     if situation.target is None:
         return Reason("queued", "its change is in the merge queue")
+    if bead.id in situation.waits:
+        wait = situation.waits[bead.id]
+        return Reason(wait.code, wait.reason, wait.remedy)
     if not situation.floor_runs and bead.hook.land and situation.target.obstacle is None:
         return Reason("no-floor", "its change is ready for the gates, and no floor is running", "factory run")
     step = next_step(bead, situation.target, gates_running=situation.floor_runs)

@@ -6,7 +6,7 @@ from pathlib import Path
 from factory.base.errors import UserError
 from factory.base.settings import Workspaces
 from factory.git.repository import Repository
-from factory.workspaces.folders import worktree_root
+from factory.workspaces.folders import checked_root, worktree_root
 from factory.workspaces.sandbox import Sandbox
 from factory.workspaces.sandboxes import choose
 
@@ -38,7 +38,7 @@ def ground(repo: Repository, settings: Workspaces) -> Ground:
         raise NoSuchNetwork
     main = repo.main_root
     return Ground(
-        root=worktree_root(repo, settings.root),
+        root=checked_root(repo, worktree_root(repo, settings.root)),
         sandbox=choose(settings.sandbox),
         read=tuple(main / Path(path).expanduser() for path in settings.read),
         network=bool(settings.network),

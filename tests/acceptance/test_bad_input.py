@@ -301,6 +301,9 @@ ASKED = [
     refused("an unknown command", USAGE, "No such command 'spwan'", "factory -h", asking("spwan", "x")),
     refused("an unknown option", USAGE, "No such option: --agents", "factory run -h", asking("run", "--agents", "3")),
     refused("a missing argument", USAGE, "Missing argument 'BEAD'", "factory why -h", asking("why")),
+    refused(
+        "a missing reason", USAGE, "Missing option '-m'", "factory bead drop -h", asking("bead", "drop", "fa-zzzz")
+    ),
     refused("no agents at all", USAGE, "'--max-agents'", "factory run -h", asking("run", "--max-agents", "0")),
     refused("a priority that is none", USAGE, "'-p'", "factory bead add -h", asking("bead", "add", "x", "-p", "9")),
     refused(
@@ -483,20 +486,38 @@ def test_local_changes_elsewhere_do_not_keep_a_change_from_landing(world: World)
     world.commit(mine_dot_txt="one\n")
     mine = world.write("mine.txt", "two\n")
 
-    assert world.factory(*spawning(world).words).code == 0
+    world.well(*spawning(world).words)
     assert mine.read_text() == "two\n"
     assert world.git("status", "--porcelain") == "M mine.txt"
+
+
+def test_a_target_that_is_not_checked_out_moves_and_no_file_of_anybody_does(world: World) -> None:
+    world.git("checkout", "-qb", "mine")
+    world.write("a.txt", "mine\n")
+
+    world.well("spawn", "--target", "main", "Add a line", "--", world.program("echo two >> a.txt"))
+
+    assert world.git("show", "main:a.txt") == "one\ntwo"
+    assert (world.repo / "a.txt").read_text() == "mine\n"
+    assert world.git("status", "--porcelain") == "M a.txt"
+
+
+def test_attributes_that_nobody_committed_do_not_decide_what_merges(world: World) -> None:
+    world.write(".gitattributes", "*.txt merge=union\n")
+    agent = world.program('echo "$FACTORY_TITLE" >> a.txt')
+
+    answer = world.well("spawn", "--json", "One end", "Another end", "--", agent)
+
+    assert sorted(bead["attempts"] for bead in answer.document["beads"]) == [1, 2]
 
 
 def test_an_agent_that_never_ends_is_ended_and_tried_again_and_then_waits(world: World) -> None:
     agent = world.program("sleep 600")
 
-    answer = world.factory("spawn", "Add a line", "--timeout", "0.3", "--", agent)
+    bead = world.spawned("Add a line", "--timeout", "0.3", "--", agent)
 
-    assert answer.code == FIXABLE
-    bead = world.bead()
     why = world.why(bead["id"])
-    assert (bead["state"], why["code"]) == ("waiting", "agent-failed")
+    assert (bead["exit"], bead["state"], why["code"]) == (FIXABLE, "waiting", "agent-failed")
     assert "3 sessions failed" in why["sentence"]
     assert "ended after 0.3 s" in why["sentence"]
     assert why["remedy"] == f"factory bead reopen {bead['id']} tries again"
@@ -546,28 +567,35 @@ def test_a_gate_holds_the_change_for_a_person_when_it(world: World, gate: Gate) 
     world.settings(f"[gates.tests]\nrun = {json.dumps(gate.run)}\ntimeout_s = {gate.timeout_s}\n")
     before = world.history()
 
-    answer = world.factory(*spawning(world).words)
+    bead = world.spawned("Add a line", "--", world.program("echo two >> a.txt"))
 
-    assert answer.code == FIXABLE, answer
-    bead = world.bead()
-    why = world.why(bead["id"])
-    assert (bead["state"], why["code"]) == ("waiting", "gate-held")
-    assert gate.says in why["sentence"]
-    assert "mend the gate on main" in why["remedy"]
+    assert (bead["exit"], bead["state"], bead["rounds"], bead["attempts"]) == (FIXABLE, "waiting", 0, 1)
+    assert gate.says in bead["reason"]
     assert world.history() == before
-    assert world.events(bead["id"], "bead_returned") == []
+
+
+def test_why_names_the_remedy_for_a_change_that_a_gate_held(world: World) -> None:
+    world.settings("[gates.tests]\nrun = 'echo nothing here; no-such-program'\n")
+    bead = world.spawned("Add a line", "--", world.program("echo two >> a.txt"))
+
+    why = world.why(bead["id"])
+
+    assert why["code"] == "gate-held"
+    assert why["remedy"] == f"mend the gate on main, then factory pr approve {bead['id']}"
+    assert "nothing here" in why["evidence"]
+    world.settings(SETTINGS)
+    world.well("pr", "approve", bead["id"])
+    assert world.factory("run").code == 0
 
 
 def test_nothing_lands_without_a_gate_and_the_change_lands_once_there_is_one(world: World) -> None:
     world.settings("max_agents = 4\n")
     before = world.history()
 
-    answer = world.factory(*spawning(world).words)
+    bead = world.spawned("Add a line", "--", world.program("echo two >> a.txt"))
 
-    assert answer.code == FIXABLE, answer
-    bead = world.bead()
     why = world.why(bead["id"])
-    assert (bead["state"], why["code"]) == ("queued", "no-gate")
+    assert (bead["exit"], bead["state"], why["code"]) == (FIXABLE, "queued", "no-gate")
     assert "no gate is configured on main" in why["sentence"]
     assert "[gates.tests]" in why["remedy"]
     assert world.history() == before
@@ -580,12 +608,10 @@ def test_nothing_lands_without_a_gate_and_the_change_lands_once_there_is_one(wor
 def test_a_gate_that_says_no_sends_the_change_back_twice_and_then_to_a_person(world: World) -> None:
     world.settings("[gates.tests]\nrun = 'echo the line is wrong; exit 1'\n")
 
-    answer = world.factory(*spawning(world).words)
+    bead = world.spawned("Add a line", "--", world.program("echo two >> a.txt"))
 
-    assert answer.code == FIXABLE
-    bead = world.bead()
     why = world.why(bead["id"])
-    assert (bead["state"], bead["rounds"], why["code"]) == ("waiting", 2, "gate-again")
+    assert (bead["exit"], bead["state"], bead["rounds"], why["code"]) == (FIXABLE, "waiting", 2, "gate-again")
     assert "the line is wrong" in why["evidence"]
 
 
@@ -612,14 +638,13 @@ def test_trust_is_asked_for_again_when_a_gate_changes_and_not_when_a_comment_doe
 
 
 def test_a_changed_gate_on_the_target_does_not_run_before_it_is_trusted(world: World) -> None:
-    world.well("trust")
-    world.well("spawn", "Add a line", "--no-land", "--", world.program("echo two >> a.txt"))
+    bead = world.spawned("Add a line", "--no-land", "--", world.program("echo two >> a.txt"))
     world.settings("[gates.tests]\nrun = 'true; echo changed'\n")
 
     answer = world.factory("run", env={"FACTORY_YES_TRUST": ""})
 
     assert answer.code == REFUSED
-    assert world.events(world.bead()["id"], "gate_finished") == []
+    assert world.events(bead["id"], "gate_finished") == []
 
 
 # ---------------------------------------------------------------------- a record that was damaged

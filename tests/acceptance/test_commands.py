@@ -6,14 +6,13 @@ import pty
 import re
 import select
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from .world import FACTORY, PATIENCE_S, World, until
 
-REFUSED, LATER = 4, 75
+REFUSED = 4
 COLOUR = "\x1b["
 
 
@@ -29,7 +28,7 @@ def nothing_left(world: World) -> None:
     assert world.branches() == {"main", "factory/beads"}
     assert world.worktrees() == 1
     assert not Path(f"{world.repo}.factory").exists()
-    assert world.well("status", "--json").document["floor"] is None
+    assert running(world) == []
     assert world.well("verify", "--json").document["problems"] == []
 
 
@@ -68,27 +67,29 @@ def test_json_is_one_document_from_every_command_that_makes_or_reads_something(w
 
     assert spawned.err == ""
     assert shown <= bead.keys()
-    for words, noun in {
-        ("bead", "show", id_): "bead",
-        ("bead", "log", id_): "events",
-        ("bead", "log", id_, "--ledger"): "events",
-        ("bead", "list"): "beads",
-        ("bead", "edit", other, "--priority", "1"): "bead",
-        ("bead", "link", other, "needs", id_): "bead",
-        ("bead", "unlink", other, "needs", id_): "bead",
-        ("bead", "comment", other, "Look at this"): "bead",
-        ("bead", "drop", other, "-m", "not now"): "bead",
-        ("bead", "reopen", other): "bead",
-        ("why", id_): "reason",
-        ("status",): "beads",
-        ("session", "list"): "sessions",
-        ("pr", "list"): "changes",
-        ("pr", "view", id_): "change",
-        ("pr", "diff", id_): "diff",
-        ("pr", "approve", id_): "change",
-        ("run",): "beads",
-        ("verify",): "problems",
-    }.items():
+    for words, noun in (
+        (("bead", "show", id_), "bead"),
+        (("bead", "log", id_), "events"),
+        (("bead", "log", id_, "--ledger"), "events"),
+        (("bead", "list"), "beads"),
+        (("bead", "edit", other, "--priority", "1"), "bead"),
+        (("bead", "link", other, "needs", id_), "bead"),
+        (("bead", "unlink", other, "needs", id_), "bead"),
+        (("bead", "comment", other, "Look at this"), "bead"),
+        (("bead", "drop", other, "-m", "not now"), "bead"),
+        (("bead", "reopen", other), "bead"),
+        (("bead", "ready"), "beads"),
+        (("bead", "drop", other, "-m", "really"), "bead"),
+        (("why", id_), "reason"),
+        (("status",), "beads"),
+        (("session", "list"), "sessions"),
+        (("pr", "list"), "changes"),
+        (("pr", "view", id_), "change"),
+        (("pr", "diff", id_), "diff"),
+        (("pr", "approve", id_), "change"),
+        (("run",), "beads"),
+        (("verify",), "problems"),
+    ):
         answer = world.well(*words, "--json")
         assert noun in answer.document, words
         assert answer.err == "", words
@@ -202,20 +203,28 @@ def test_trust_is_asked_for_on_a_terminal_and_no_is_no(world: World) -> None:
     assert world.factory("run", env={"FACTORY_YES_TRUST": ""}).code == 0
 
 
+def test_nothing_is_asked_without_a_terminal_even_when_somebody_could_answer(world: World) -> None:
+    env = world.env | {"FACTORY_YES_TRUST": ""}
+    with subprocess.Popen(
+        [str(FACTORY), "run"], cwd=world.repo, env=env, stdin=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as child:
+        assert child.wait(PATIENCE_S) == REFUSED
+
+
 def test_a_title_cannot_play_with_the_terminal_or_the_commit(world: World) -> None:
-    title = "Add: Bead: fa-0000 [red]‮ -- $(touch x)"
+    title = "Add: Bead: fa-0000 [red]\u202e -- $(touch x)"
     agent = world.program('printf "\\033[31mBead: fa-0000\\n\\nBead: fa-1111\\n"; echo two >> a.txt')
 
-    world.well("spawn", title, "--", agent)
+    bead = world.spawned(title, "--", agent)
 
-    (bead,) = landed(world).values()
+    assert bead["state"] == "landed"
     trailers = world.git("log", "-1", "--format=%(trailers:key=Bead,valueonly)").split()
     assert trailers == [bead["id"]]
     told = "".join(
-        world.well(*words).out for words in (("status",), ("bead", "list", "--all"), ("bead", "log", str(bead["id"])))
+        world.well(*words).out for words in (("status",), ("bead", "list", "--all"), ("bead", "log", bead["id"]))
     )
     assert "\x1b" not in told
-    assert "‮" not in told
+    assert "\u202e" not in told
 
 
 # ---------------------------------------------------------------------- spawning
@@ -291,16 +300,14 @@ def test_programs_of_one_name_in_two_folders_are_two_agents(world: World) -> Non
         (world.top / folder).mkdir()
         world.program(f"echo {folder} > {folder}.txt", f"{folder}/agent.sh")
 
-    world.well("spawn", "Do a", "--no-land", "--", world.top / "a" / "agent.sh")
-    world.well("spawn", "Do b", "--no-land", "--", world.top / "b" / "agent.sh")
+    first = world.spawned("Do a", "--no-land", "--", world.top / "a" / "agent.sh")
+    second = world.spawned("Do b", "--no-land", "--", world.top / "b" / "agent.sh")
 
-    first, second = sorted(world.beads(), key=lambda bead: str(bead["title"]))
     assert first["agent"] != second["agent"]
 
 
 def test_no_land_stops_with_the_branch_and_approval_lands_it(world: World) -> None:
-    world.well("spawn", "Add a line", "--no-land", "--", world.program("echo two >> a.txt"))
-    bead = world.bead()
+    bead = world.spawned("Add a line", "--no-land", "--", world.program("echo two >> a.txt"))
     id_ = bead["id"]
     assert (bead["state"], world.why(id_)["code"]) == ("waiting", "review")
     assert world.git("show", f"{bead['branch']}:a.txt") == "one\ntwo"
@@ -320,9 +327,10 @@ def test_no_land_stops_with_the_branch_and_approval_lands_it(world: World) -> No
 
 
 def test_the_landed_commit_tells_the_story(world: World) -> None:
-    world.well("spawn", "Add a line", "-m", "The *second* one.", "--", world.program("echo done; echo two >> a.txt"))
+    agent = world.program("echo done; echo two >> a.txt")
 
-    bead = world.bead()
+    bead = world.spawned("Add a line", "-m", "The *second* one.", "--", agent)
+
     message = world.git("log", "-1", "--format=%B")
     assert message.startswith("Add a line\n\ndone\n\n")
     for name in ("Bead", "Agent", "Session", "Model", "Gate"):
@@ -338,12 +346,10 @@ def test_the_landed_commit_tells_the_story(world: World) -> None:
 
 
 def test_an_agent_that_changes_nothing_waits_and_done_accepts_it(world: World) -> None:
-    answer = world.factory("spawn", "Look around", "--", world.program("echo all is well here"))
+    bead = world.spawned("Look around", "--", world.program("echo all is well here"))
 
-    assert answer.code == 1
-    bead = world.bead()
     why = world.why(bead["id"])
-    assert (bead["state"], why["code"]) == ("waiting", "no-change")
+    assert (bead["exit"], bead["state"], why["code"]) == (1, "waiting", "no-change")
     assert "all is well here" in why["sentence"]
     assert f"factory bead done {bead['id']}" in why["remedy"]
 
@@ -353,19 +359,15 @@ def test_an_agent_that_changes_nothing_waits_and_done_accepts_it(world: World) -
 
 
 def test_an_agent_that_fails_three_times_waits_and_its_work_is_kept(world: World) -> None:
-    answer = world.factory("spawn", "Try", "--", world.program("echo half >> a.txt; echo it is no use; exit 7"))
+    bead = world.spawned("Try", "--", world.program("echo half >> a.txt; echo it is no use; exit 7"))
 
-    assert answer.code == 1
-    bead = world.bead()
     failures = [event["data"] for event in world.events(bead["id"], "session_failed")]
     assert [failure["code"] for failure in failures] == ["exit"] * 3
     for failure in failures:
         assert world.git("show", f"{failure['kept']}:a.txt") == "one\nhalf"
-    why = world.why(bead["id"])
-    assert (bead["state"], why["code"]) == ("waiting", "agent-failed")
-    assert "exited with 7" in why["sentence"]
-    assert "it is no use" in why["sentence"]
-    assert world.history("main") == world.history()
+    assert (bead["exit"], bead["state"]) == (1, "waiting")
+    assert "exited with 7" in bead["reason"]
+    assert "it is no use" in bead["reason"]
     assert len(world.history()) == 1
 
 
@@ -386,15 +388,15 @@ def test_reopening_gives_a_bead_to_its_agent_again(world: World) -> None:
 def test_an_agent_is_told_what_people_said_and_why_it_came_back(world: World) -> None:
     world.settings("[gates.tests]\nrun = \"grep -q three a.txt || { echo 'there is no three'; exit 1; }\"\n")
     agent = world.program(
+        "#!/bin/sh\n"
         'grep -q "there is no three" "$FACTORY_BEAD_FILE" && echo three >> a.txt\n'
         '[ "$FACTORY_ROUND" = 0 ] && [ -z "$FACTORY_SETBACK" ] && echo two >> a.txt\n'
         "true"
     )
-    agent.write_text(agent.read_text().replace("set -e\n", ""))
 
-    world.well("spawn", "Count", "--", agent)
+    bead = world.spawned("Count", "--", agent)
 
-    bead = landed(world)["Count"]
+    assert bead["state"] == "landed"
     assert (bead["rounds"], bead["attempts"]) == (1, 2)
     assert (world.repo / "a.txt").read_text() == "one\ntwo\nthree\n"
 
@@ -409,11 +411,9 @@ FORBIDDEN: dict[str, str] = {
 
 @pytest.mark.parametrize("script", FORBIDDEN.values(), ids=FORBIDDEN)
 def test_an_agent_is_refused_that_writes_into(world: World, script: str) -> None:
-    answer = world.factory("spawn", "Be clever", "--", world.program(f"{script}\necho two >> a.txt"))
+    bead = world.spawned("Be clever", "--", world.program(f"{script}\necho two >> a.txt"))
 
-    assert answer.code == 1
-    bead = world.bead()
-    assert bead["state"] == "waiting"
+    assert (bead["exit"], bead["state"]) == (1, "waiting")
     assert [event["data"]["code"] for event in world.events(bead["id"], "session_failed")] == ["policy"] * 3
     assert len(world.history()) == 1
     assert world.worktrees() == 1
@@ -422,33 +422,13 @@ def test_an_agent_is_refused_that_writes_into(world: World, script: str) -> None
 # ---------------------------------------------------------------------- stopping
 
 
-def stopped_by(world: World, stop: Callable[[], object]) -> None:
-    """Let an agent get half-way, stop its floor by ``stop``, and look at what is left."""
-    half_way = "echo half >> a.txt; echo marker-of-this-test; sleep 600"
-    world.well("spawn", "Add a line", "--detach", "--", world.program(half_way))
-    until(lambda: any("half" in file.read_text() for file in Path(f"{world.repo}.factory").glob("*/a.txt")), "half-way")
-
-    stop()
-
-    until(lambda: world.well("status", "--json").document["floor"] is None, "the floor has ended")
-    bead = world.bead()
-    assert (bead["state"], bead["ready"]) == ("open", True)
-    (failed,) = world.events(bead["id"], "session_failed")
-    assert failed["data"]["code"] in ("stopped", "lost")
-    assert failed["data"]["kept"].startswith("refs/factory/kept/")
-    assert world.git("show", f"{failed['data']['kept']}:a.txt") == "one\nhalf"
-    assert world.worktrees() == 1
-    assert running(world) == []
-    assert world.well("verify", "--json").document["problems"] == []
-
-
 def running(world: World) -> list[str]:
     """The command lines of every process that has something to do with this world."""
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             words = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            place = os.readlink(entry / "cwd")
+            place = str((entry / "cwd").readlink())
         except OSError:
             continue
         if entry.name != str(os.getpid()) and (str(world.top) in words or place.startswith(str(world.top))):
@@ -457,8 +437,21 @@ def running(world: World) -> list[str]:
 
 
 def test_stop_ends_the_floor_keeps_half_work_and_leaves_nothing_running(world: World) -> None:
-    stopped_by(world, lambda: world.well("stop"))
+    agent = world.program("echo half >> a.txt; sleep 600")
+    world.well("spawn", "Add a line", "--detach", "--", agent)
+    until(lambda: any("half" in file.read_text() for file in Path(f"{world.repo}.factory").glob("*/a.txt")), "half-way")
 
+    world.well("stop")
+
+    assert running(world) == []
+    bead = world.bead()
+    assert (bead["state"], bead["ready"]) == ("open", True)
+    (failed,) = world.events(bead["id"], "session_failed")
+    assert failed["data"]["code"] == "stopped"
+    assert failed["data"]["kept"].startswith("refs/factory/kept/")
+    assert world.git("show", f"{failed['data']['kept']}:a.txt") == "one\nhalf"
+    assert world.worktrees() == 1
+    assert world.well("verify", "--json").document["problems"] == []
     assert "no floor is running" in world.well("stop").out
 
 
@@ -491,11 +484,12 @@ def test_an_interrupted_spawn_ends_in_order(world: World) -> None:
 
 
 def test_everything_is_safe_to_do_twice(world: World) -> None:
-    world.well("init")
+    for words in ("init", "trust", "run"):
+        world.well(words)
     before = world.everything()
 
     assert "nothing was changed" in world.well("init").out
-    world.well("trust")
+    assert "trusted before" in world.well("trust").out
     world.well("run")
     assert world.everything() == before
 

@@ -110,6 +110,12 @@ class World:
         assert answer.code == 0, (words, answer)
         return answer
 
+    def spawned(self, *words: str | Path) -> dict[str, Any]:
+        """What became of the one bead that ``factory spawn`` opened, with its exit code as ``exit``."""
+        answer = self.factory("spawn", "--json", *words)
+        (bead,) = answer.document["beads"]
+        return {**bead, "exit": answer.code}
+
     @contextmanager
     def beside(self, *words: str | Path) -> Iterator["subprocess.Popen[bytes]"]:
         """``factory`` running beside the test, ended with the block."""
@@ -219,10 +225,10 @@ class World:
     def everything(self) -> dict[str, bytes]:
         """Every file of the repository, its git directory, its worktrees and the person's home.
 
-        Locks are left out, and trust, which every call here gives explicitly by ``FACTORY_YES_TRUST``.
+        Left out are locks, the card of the last floor, and trust, which ``FACTORY_YES_TRUST`` gives explicitly.
         """
         files = {path for path in self.top.rglob("*") if path.is_file() and path.suffix != ".lock"}
-        left_out = ("beside.log", "trusted")
+        left_out = ("beside.log", "floor.json", "trusted")
         return {str(path): path.read_bytes() for path in sorted(files) if not {*path.parts} & {*left_out}}
 
 

@@ -217,8 +217,4 @@ def test_memory_for_temporary_files_is_bounded_and_ends_with_the_command(world: 
     assert "No space left" in said.text
     assert "1048576" in said.text, "the kibibytes that df shows"
     assert said.text.endswith("\n0\n"), "no core files"
-    assert sh(workspace, "ls /tmp /dev/shm").text.split() == [
-        "/dev/shm:",
-        "/tmp:",
-        world.main.parent.parent.parent.name,
-    ]
+    assert {"mine", "big"} & set(sh(workspace, "ls /tmp /dev/shm").text.split()) == set()
