@@ -11,7 +11,16 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 
-from factory.base.process import RUN_MARK, Finished, Limits, ProcessName, ProgramMissing, Tail, end_marked
+from factory.base.process import (
+    RUN_MARK,
+    Finished,
+    Limits,
+    NoMoreProcesses,
+    ProcessName,
+    ProgramMissing,
+    Tail,
+    end_marked,
+)
 
 _CHUNK = 1 << 16
 
@@ -43,6 +52,8 @@ async def run_async(
         )
     except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
         raise ProgramMissing(argv[0]) from error
+    except BlockingIOError as error:
+        raise NoMoreProcesses from error
     kept = Tail(limits.kept_bytes)
     ended_by = ""
     try:

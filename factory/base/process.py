@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from factory.base.errors import UserError
+from factory.base.errors import TryAgain, UserError
 
 RUN_MARK = "FACTORY_RUN"
 """The environment variable whose value names the session or gate run that a process belongs to."""
@@ -48,6 +48,15 @@ class ProgramMissing(UserError):
         self.program = program
 
 
+class NoMoreProcesses(TryAgain):
+    """The machine starts no further process for the moment."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this machine cannot start another process right now", "see what runs on it; factory goes on by itself"
+        )
+
+
 def run(
     argv: Sequence[str],
     *,
@@ -71,6 +80,8 @@ def run(
         )
     except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
         raise ProgramMissing(argv[0]) from error
+    except BlockingIOError as error:
+        raise NoMoreProcesses from error
     ended_by = ""
     with child:
         try:

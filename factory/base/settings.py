@@ -70,6 +70,8 @@ class Gate(_Table):
 
     run: Annotated[str, StringConstraints(min_length=1)]
     timeout_s: Annotated[float, Field(gt=0)] = 600
+    sandbox: Literal["", "none"] = ""
+    """Empty: confined as agents are. ``none``: with all your rights, for tests that make sandboxes themselves."""
 
 
 class Settings(_Table):
@@ -145,6 +147,9 @@ def powers(settings: Settings) -> dict[str, str]:
     said |= {
         f"agents.{name}.command": json.dumps(agent.command) for name, agent in settings.agents.items() if agent.command
     }
+    for name, gate in settings.gates.items():
+        if gate.sandbox == "none":
+            said[f"gates.{name}.sandbox"] = "none (it runs with all your rights)"
     if spaces.setup:
         said["workspaces.setup"] = spaces.setup
     if spaces.sandbox == "none":

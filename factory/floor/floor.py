@@ -111,7 +111,11 @@ class Floor:
             if seen != pulse or self._awake.is_set() or now - last_look >= _LOOK_AROUND_S:
                 self._awake.clear()
                 pulse, last_look = seen, now
-                moved = await self._tick(self.store.snapshot())
+                try:
+                    moved = await self._tick(self.store.snapshot())
+                except TryAgain:
+                    moved, pulse = True, None
+                    await asyncio.sleep(_LOOK_AROUND_S)
                 if not (moved or self.forever or self._engine.running()) and self.store.pulse() == seen:
                     return
             if self.store.pulse() != COMMITTED and now - last_commit >= _COMMIT_S:

@@ -12,7 +12,9 @@ from factory.gates.verdict import Ruling, judge
 from factory.git.candidates import Person
 from factory.git.repository import Repository
 from factory.workspaces.ground import Ground
-from factory.workspaces.workspace import LeaseRequest, lease
+from factory.workspaces.sandbox import Sandbox
+from factory.workspaces.sandboxes import choose
+from factory.workspaces.workspace import LeaseRequest, Workspace, lease
 
 _KEPT_BYTES = 4 << 20
 
@@ -33,8 +35,29 @@ class GateRun:
 async def run_gates(repo: Repository, run: GateRun, on_ruling: OnRuling) -> None:
     """Run the gates until one does not pass; each ruling is handed to ``on_ruling`` at once.
 
-    A setup command runs first; its ruling is reported only when it did not pass.
+    A setup command runs first in each checkout; its ruling is reported only when it did not pass.
     """
+    checkouts: dict[str, Workspace] = {}
+    try:
+        for name, gate in run.gates.items():
+            sandbox = choose(gate.sandbox) if gate.sandbox else run.ground.sandbox
+            steps = {name: gate}
+            if sandbox.name not in checkouts:
+                checkouts[sandbox.name] = await asyncio.to_thread(_check_out, repo, run, sandbox)
+                if run.ground.setup:
+                    steps = {"setup": Gate(run=run.ground.setup, timeout_s=gate.timeout_s), name: gate}
+            for step, what in steps.items():
+                ruling, seconds = await _rule(repo, run, checkouts[sandbox.name], step, what)
+                if step == name or ruling.answer != "passed":
+                    on_ruling(step, ruling, seconds)
+                if ruling.answer != "passed":
+                    return
+    finally:
+        for workspace in checkouts.values():
+            await asyncio.to_thread(workspace.give_back)
+
+
+def _check_out(repo: Repository, run: GateRun, sandbox: Sandbox) -> Workspace:
     session = new_session_id()
     request = LeaseRequest(
         session=session,
@@ -43,22 +66,17 @@ async def run_gates(repo: Repository, run: GateRun, on_ruling: OnRuling) -> None
         branch=None,
         target=run.target,
         author=Person("factory", "gates@factory.invalid"),
-        sandbox=run.ground.sandbox,
+        sandbox=sandbox,
         read=run.ground.read,
         network=run.ground.network,
     )
-    workspace = await asyncio.to_thread(lease, repo, request, run.ground.root)
-    try:
-        setup = {"setup": Gate(run=run.ground.setup)} if run.ground.setup else {}
-        for name, gate in (setup | dict(run.gates)).items():
-            limits = Limits(wall_s=gate.timeout_s, kept_bytes=_KEPT_BYTES)
-            finished = await workspace.run(["sh", "-c", gate.run], limits=limits, env={"FACTORY_GATE": name})
-            log = repo.state_dir / "gates" / run.commit / f"{name}.log"
-            await asyncio.to_thread(replace_file, log, finished.out)
-            ruling = judge(name, gate.run, finished, gate.timeout_s)
-            if name not in setup or ruling.answer != "passed":
-                on_ruling(name, ruling, round(finished.seconds, 3))
-            if ruling.answer != "passed":
-                return
-    finally:
-        await asyncio.to_thread(workspace.give_back)
+    return lease(repo, request, run.ground.root)
+
+
+async def _rule(repo: Repository, run: GateRun, workspace: Workspace, name: str, gate: Gate) -> tuple[Ruling, float]:
+    """Run one command; the answer is its ruling and the seconds it took. All it printed stands in the gates' folder."""
+    limits = Limits(wall_s=gate.timeout_s, kept_bytes=_KEPT_BYTES)
+    finished = await workspace.run(["sh", "-c", gate.run], limits=limits, env={"FACTORY_GATE": name})
+    log = repo.state_dir / "gates" / run.commit / f"{name}.log"
+    await asyncio.to_thread(replace_file, log, finished.out)
+    return judge(name, gate.run, finished, gate.timeout_s), round(finished.seconds, 3)

@@ -74,6 +74,8 @@ class Session:
         except asyncio.CancelledError:
             await asyncio.shield(asyncio.to_thread(self._fail, workspace, "stopped", "the floor was stopped", ""))
             raise
+        except FactoryError as error:
+            outcome = Failed("exit", error.sentence)
         await asyncio.to_thread(self._conclude, workspace, outcome)
 
     # ------------------------------------------------------------------ before
