@@ -31,6 +31,7 @@ demo: $(READY)
 
 test: $(DEV_READY)
 	@$(BIN)/python -m pytest --cov --cov-report= $(ARGS)
+	@rm -f .coverage.*  # half-written by processes that tests killed
 	@echo "branch coverage: $$($(BIN)/coverage report --format=total) %"
 
 coverage: $(DEV_READY)

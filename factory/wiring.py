@@ -4,8 +4,9 @@ A command asks for an ``Office`` (a repository with its settings, ready to be re
 when it wants something done.
 """
 
+import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,15 +25,21 @@ if TYPE_CHECKING:
     from factory.landing.step import Target, Wait
     from factory.observe.why import Situation
     from factory.roster.identities import Identity
+    from factory.sessions.host import Work
     from factory.workspaces.ground import Ground
 
 
 @dataclass(frozen=True)
 class Office:
-    """A repository, its settings and its beads. Everything heavy is made when it is asked for."""
+    """A repository, its settings and its beads. Everything heavy is made when it is asked for.
+
+    ``given`` and ``given_target`` are a floor's orders to a host, which takes nothing from the disk.
+    """
 
     repo: Repository
     overrides: Mapping[str, object]
+    given: "Settings | None" = None
+    given_target: str = ""
 
     @cached_property
     def loaded(self) -> "Loaded":
@@ -43,8 +50,8 @@ class Office:
 
     @property
     def settings(self) -> "Settings":
-        """The settings in force."""
-        return self.loaded.settings
+        """The settings in force, as they were when they were first asked for."""
+        return self.given or self.loaded.settings
 
     @cached_property
     def store(self) -> Store:
@@ -64,7 +71,7 @@ class Office:
         """The name of the branch that work lands on."""
         from factory.landing.target import target_name
 
-        return target_name(self.repo, self.settings)
+        return self.given_target or target_name(self.repo, self.settings)
 
     @cached_property
     def ground(self) -> "Ground":
@@ -76,9 +83,10 @@ class Office:
     @property
     def identities(self) -> "dict[str, Identity]":
         """Every agent that beads can be given to, read anew each time: people add some while a floor runs."""
+        from factory.base import settings
         from factory.roster.identities import identities
 
-        return identities(self.settings, self.repo.main_root)
+        return identities(settings.load(self.repo.main_root).settings, self.repo.main_root)
 
 
 def office(start: Path, overrides: Mapping[str, object] | None = None) -> Office:
@@ -99,7 +107,8 @@ def floor(place: Office, *, backlog: bool, forever: bool = False) -> "Floor":
     from factory.floor.floor import Floor
 
     def make_engine(wake: Callable[[], None]) -> "Engine":
-        return LocalEngine(place.repo.main_root, place.repo.state_dir / "host.log", wake)
+        orders = json.dumps({"settings": place.settings.model_dump(mode="json"), "target": place.target})
+        return LocalEngine(place.repo.main_root, place.repo.state_dir / "host.log", orders, wake)
 
     return Floor(
         repo=place.repo,
@@ -109,49 +118,66 @@ def floor(place: Office, *, backlog: bool, forever: bool = False) -> "Floor":
         ground=place.ground,
         target=place.target,
         make_engine=make_engine,
+        is_trusted=lambda: not untrusted(place),
         may_start=lambda identity: runtime_problem(identity) is None,
         backlog=backlog,
         forever=forever,
     )
 
 
-async def carry(place: Office, job: "Job") -> None:
-    """Do one job of the engine."""
+def carrier(place: Office, orders: str) -> "Work":
+    """What does jobs in a host, with the settings and the target that the floor's orders say."""
+    from factory.base.settings import Settings
+
+    told = json.loads(orders)
+    own = replace(place, given=Settings.model_validate(told["settings"]), given_target=told["target"])
+    return lambda job: _carry(own, job)
+
+
+async def _carry(place: Office, job: "Job") -> None:
     if job.kind == "gates":
         from factory.landing.gate_job import run_gate_job
 
         await run_gate_job(place.repo, place.store, job.bead, CommitId(job.key), place.target, place.ground)
         return
     from factory.agents.runtimes import runtime
-    from factory.roster.identities import find
+    from factory.roster.identities import from_line
     from factory.sessions.session import Assignment, Session
 
     bead = place.store.bead(job.bead)
     if bead.run is None or bead.run.session != job.key or bead.state != "working":
         return
-    identity = find(place.identities, bead.run.agent)
+    identity = from_line(job.agent)
     assignment = Assignment(bead, bead.run, identity, runtime(identity.runtime), place.target)
     await Session(place.repo, place.store, place.ground, assignment).work()
+
+
+def untrusted(place: Office) -> "list[tuple[str, Settings]]":
+    """The places whose settings have power that no person has trusted, and what they say."""
+    from factory.base.trust import is_trusted
+
+    root = place.repo.main_root
+    return [(origin, said) for origin, said in settings_with_powers(place) if not is_trusted(root, said)]
 
 
 def settings_with_powers(place: Office) -> "list[tuple[str, Settings]]":
     """Each place in the repository that settings come from, and what they say there; these need trust."""
     from factory.base.settings import FILE, parse
-    from factory.landing.target import committed_settings, head_of
+    from factory.landing.target import committed_settings
 
     found = []
     file = place.repo.main_root / FILE
     if file.is_file():
         found.append((FILE, parse(file.read_bytes(), FILE)))
-    head = head_of(place.repo, place.target)
-    found.append((f"{FILE} on {place.target}", committed_settings(place.repo, head)))
+    head = place.repo.branch(place.target)
+    if head is not None:
+        found.append((f"{FILE} on {place.target}", committed_settings(place.repo, head)))
     return found
 
 
 def situation(place: Office) -> "Situation":
     """What the reasons of beads are read from, as it is now."""
     from factory.base.errors import UserError
-    from factory.base.trust import is_trusted
     from factory.landing.target import look
     from factory.observe import card
     from factory.observe.why import Situation
@@ -159,7 +185,7 @@ def situation(place: Office) -> "Situation":
 
     try:
         target = look(place.repo, place.target, place.settings.reworks)
-        trusted = all(is_trusted(place.repo.main_root, settings) for _, settings in settings_with_powers(place))
+        trusted = not untrusted(place)
     except UserError:
         target, trusted = None, True
     beads = place.store.beads()

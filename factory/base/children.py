@@ -15,14 +15,15 @@ from factory.base.process import (
     RUN_MARK,
     Finished,
     Limits,
-    NoMoreProcesses,
     ProcessName,
-    ProgramMissing,
     Tail,
+    crowd,
     end_marked,
+    starting,
 )
 
 _CHUNK = 1 << 16
+_COUNT_S = 0.2
 
 
 async def run_async(
@@ -40,7 +41,7 @@ async def run_async(
     task), its process group and every process that carries its run mark are ended before this returns.
     """
     started = time.monotonic()
-    try:
+    with starting(argv[0]):
         child = await asyncio.create_subprocess_exec(
             *argv,
             env=dict(env),
@@ -50,19 +51,19 @@ async def run_async(
             stderr=asyncio.subprocess.STDOUT,
             start_new_session=True,
         )
-    except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
-        raise ProgramMissing(argv[0]) from error
-    except BlockingIOError as error:
-        raise NoMoreProcesses from error
     kept = Tail(limits.kept_bytes)
     ended_by = ""
+    crowded = asyncio.create_task(_end_crowd(child.pid, limits.processes))
     try:
         await _feed(child, stdin)
         ended_by = await _drain(child, kept, limits, started, on_output)
         if not ended_by:
             code = await _wait_until(child, started + limits.wall_s)
             ended_by = "timeout" if code is None else ""
+        if crowded.done() and crowded.result():
+            ended_by = "processes"
     finally:
+        crowded.cancel()
         _kill_group(child.pid)
         end_marked(env.get(RUN_MARK, ""))
         # Close the pipe now: a descendant that escaped could otherwise hold it open after the kill.
@@ -126,6 +127,19 @@ async def _wait_until(child: asyncio.subprocess.Process, deadline: float) -> int
         return await asyncio.wait_for(child.wait(), max(deadline - time.monotonic(), 0.01))
     except TimeoutError:
         return None
+
+
+async def _end_crowd(leader: int, most: int | None) -> bool:
+    """Kill ``leader`` once there are more than ``most`` of it and its descendants; whether there was a bound.
+
+    A sandbox's top process takes all of its processes with it, however many there are by then.
+    """
+    if most is None:
+        return False
+    while crowd(leader) <= most:  # noqa: ASYNC110 - the kernel tells nobody how many there are
+        await asyncio.sleep(_COUNT_S)
+    _kill_group(leader)
+    return True
 
 
 def _kill_group(leader: int) -> None:

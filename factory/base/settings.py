@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from factory.base.errors import UserError
 
@@ -32,7 +32,16 @@ _LATER = ("lanes", "budget")
 """Tables of the design that this version does not enforce, and therefore refuses to accept."""
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
-Command = Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+def _free(name: str) -> str:
+    if name in _RESERVED:
+        raise ValueError(f"a gate cannot be called {name}")
+    return name
+
+
+_RESERVED = ("setup", "workspace", "gates")
+"""Names that the factory's own steps have in the record of a gate run."""
 
 
 class _Table(BaseModel):
@@ -87,7 +96,7 @@ class Settings(_Table):
     """How often a failed session is tried again before its bead waits for a person."""
     workspaces: Workspaces = Workspaces()
     agents: dict[Name, Agent] = {}
-    gates: dict[Name, Gate] = {}
+    gates: dict[Annotated[Name, AfterValidator(_free)], Gate] = {}
 
 
 class SettingsBroken(UserError):
@@ -196,7 +205,7 @@ def _toml(raw: bytes, origin: str) -> dict[str, Any]:
 def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, object]:
     flat: dict[str, object] = {}
     for key, value in table.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and value:
             flat |= _flat(value, f"{prefix}{key}.")
         else:
             flat[f"{prefix}{key}"] = value
@@ -210,7 +219,10 @@ def _nested(flat: Mapping[str, object]) -> dict[str, Any]:
         place = nested
         for table in tables:
             place = place.setdefault(table, {})
-        place[leaf] = value
+        if isinstance(value, dict):
+            place.setdefault(leaf, {})
+        else:
+            place[leaf] = value
     return nested
 
 

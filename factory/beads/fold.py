@@ -16,7 +16,10 @@ EDGES = ("needs", "part_of", "found_from", "relates")
 _NONE = EventId("")
 
 LOST = "lost"
-"""The failure code of a session whose process died with its floor: it does not count against the bead."""
+"""The failure code of a session whose process died under it: it does not count against the bead."""
+
+STOPPED = "stopped"
+"""The failure code of a session that was told to stop; it does not count either."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ class Run:
     base: CommitId
     branch: str
     started_at: str
+    target: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,7 @@ class Candidate:
     onto: CommitId
     verdicts: tuple[Verdict, ...] = ()
     landing: CommitId | None = None
+    target: str = ""
 
 
 @dataclass(frozen=True)
@@ -114,6 +119,7 @@ class Bead:
     failures: int = 0
     attempts: int = 0
     landed: CommitId | None = None
+    landed_on: str = ""
     problems: tuple[str, ...] = ()
 
     def linked(self, edge: str) -> tuple[BeadId, ...]:
@@ -248,6 +254,7 @@ def _started(bead: Bead, event: Event) -> Bead:
         CommitId(_text(data, "base")),
         _text(data, "branch"),
         event.at,
+        _text(data, "target"),
     )
     return replace(bead, run=run, attempts=max(bead.attempts, run.attempt))
 
@@ -277,7 +284,7 @@ def _set_back(bead: Bead, event: Event) -> Bead:
 
 
 def _failed(bead: Bead, event: Event) -> Bead:
-    counts = _text(event.data, "code") != LOST
+    counts = _text(event.data, "code") not in (LOST, STOPPED)
     return replace(_set_back(bead, event), failures=bead.failures + int(counts))
 
 
@@ -313,7 +320,10 @@ def _gate(bead: Bead, event: Event) -> Bead:
 def _announced(bead: Bead, event: Event) -> Bead:
     if bead.candidate is None:
         return bead
-    return replace(bead, candidate=replace(bead.candidate, landing=CommitId(_text(event.data, "commit"))))
+    announced = replace(
+        bead.candidate, landing=CommitId(_text(event.data, "commit")), target=_text(event.data, "target")
+    )
+    return replace(bead, candidate=announced)
 
 
 def _returned(bead: Bead, event: Event) -> Bead:
@@ -321,7 +331,9 @@ def _returned(bead: Bead, event: Event) -> Bead:
 
 
 def _landed(bead: Bead, event: Event) -> Bead:
-    return replace(bead, landed=CommitId(_text(event.data, "commit")), setback=None)
+    return replace(
+        bead, landed=CommitId(_text(event.data, "commit")), landed_on=_text(event.data, "target"), setback=None
+    )
 
 
 def _afresh(bead: Bead, _: Event) -> Bead:

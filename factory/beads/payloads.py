@@ -120,6 +120,7 @@ class SessionStarted(Payload):
     fence: int
     base: Oid
     branch: str
+    target: str
 
 
 class ChangeSubmitted(Payload):

@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from factory.base.errors import UserError
 from factory.base.files import replace_file
 from factory.base.ids import BlobId, CommitId, TreeId
 from factory.git.candidates import Person, commit
@@ -25,10 +26,20 @@ ATTRIBUTES = (
 )
 """What ``beads/.gitattributes`` says; safe because events carry ids and are applied once."""
 
-COMMITTED = (0, 0)
-"""The pulse while everything that was appended is committed."""
+PUBLISHED = "refs/factory/published"
+"""Where the branch was when it was last committed here; a branch that was deleted is made again from it."""
 
 _SHOWN = 50
+
+
+class InTheWay(UserError):
+    """A branch has a name that leaves no room for the branch of the beads."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"a branch called 'factory' leaves no room for {BRANCH}, and nothing was written",
+            "rename it: git branch -m factory another-name",
+        )
 
 
 def _journal(repo: Repository) -> Path:
@@ -38,11 +49,12 @@ def _journal(repo: Repository) -> Path:
 def mark(repo: Repository, path: str, by: str, says: str) -> None:
     """Note that the live file ``path`` (as on the branch) grew."""
     line = json.dumps({"path": path, "by": by, "says": says}, ensure_ascii=False) + "\n"
-    fd = os.open(_journal(repo), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-    try:
-        os.write(fd, line.encode())
-    finally:
-        os.close(fd)
+    with contextlib.suppress(OSError):  # the event itself is written; a later look at everything finds it
+        fd = os.open(_journal(repo), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        try:
+            os.write(fd, line.encode())
+        finally:
+            os.close(fd)
 
 
 def pulse(repo: Repository) -> tuple[int, int]:
@@ -50,13 +62,13 @@ def pulse(repo: Repository) -> tuple[int, int]:
     with contextlib.suppress(FileNotFoundError):
         status = _journal(repo).stat()
         return status.st_size, status.st_mtime_ns
-    return COMMITTED
+    return 0, 0
 
 
 def publish(repo: Repository, live: Path, *, everything: bool = False) -> CommitId | None:
     """Commit the live files that grew; the answer is the new head of the branch, or ``None`` for no change."""
     notes = _notes(repo)
-    head = repo.branch(BRANCH)
+    head = repo.branch(BRANCH) or repo.resolve(PUBLISHED)
     paths = {note["path"] for note in notes}
     if everything or head is None:
         paths |= _differing(repo, live, head)
@@ -74,15 +86,19 @@ def publish(repo: Repository, live: Path, *, everything: bool = False) -> Commit
         # Only holders of the store's lock write this ref: a lock file on it is a dead writer's.
         (repo.common_dir / f"{REF}.lock").unlink(missing_ok=True)
         moved = commit(repo, tree, parents, _message(notes), author=_author(notes, committer), committer=committer)
-        repo.move_ref(REF, moved, head or ZERO, why="factory: beads")
+        repo.move_ref(REF, moved, repo.branch(BRANCH) or ZERO, why="factory: beads")
+        repo.ask("update-ref", PUBLISHED, moved)
         _remember_index(repo, moved)
-    _journal(repo).unlink(missing_ok=True)
+    if notes:
+        os.truncate(_journal(repo), 0)
     return moved
 
 
 def restore(repo: Repository, live: Path) -> None:
     """Make the live copy from the branch (here or, in a fresh clone, on a remote), or an empty one."""
-    head = repo.branch(BRANCH)
+    head = repo.branch(BRANCH) or repo.resolve(PUBLISHED)
+    if head is None and repo.branch("factory") is not None:
+        raise InTheWay
     if head is None:
         remotes = repo.refs("refs/remotes/")
         head = next((commit for ref, commit in remotes.items() if ref.endswith(f"/{BRANCH}")), None)

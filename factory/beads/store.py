@@ -24,15 +24,22 @@ if TYPE_CHECKING:
     from factory.beads.payloads import BeadHooked, BeadOpened, Payload
 
 
-COMMITTED = publish.COMMITTED
-
-
 class NoSuchBead(UserError):
     """There is no bead with this id."""
 
     def __init__(self, bead: str) -> None:
         super().__init__(f"there is no bead {bead}", "factory bead list shows what there is")
         self.bead = bead
+
+
+class NotCommitted(UserError):
+    """The events are on the disk, but no commit has them yet."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(
+            f"the beads are written but not committed yet: {error.strerror or error}",
+            "make room on the disk; the next command commits them",
+        )
 
 
 @dataclass(frozen=True)
@@ -135,6 +142,10 @@ class Store:
         """A value that changes whenever something was appended or committed; costs one look at one file."""
         return publish.pulse(self._repo)
 
+    def is_committed(self) -> bool:
+        """Whether everything that is known to have been appended is committed."""
+        return self.pulse()[0] == 0
+
     # ------------------------------------------------------------------ writing
 
     def open(self, payload: "BeadOpened", by: str, prefix: str = "fa", *, hook: "BeadHooked | None" = None) -> BeadId:
@@ -179,19 +190,22 @@ class Store:
     def commit(self, *, everything: bool = False) -> None:
         """Commit what was appended since the last commit to the branch; ``everything`` looks at every file."""
         with self._writing():
-            publish.publish(self._repo, self.live, everything=everything)
+            try:
+                publish.publish(self._repo, self.live, everything=everything)
+            except OSError as error:
+                raise NotCommitted(error) from error
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
         from factory.base.locks import held
 
-        try:
-            with held(self._lock):
-                if not self.live.is_dir():
+        with held(self._lock):
+            if not self.live.is_dir():
+                try:
                     publish.restore(self._repo, self.live)
-                yield
-        except OSError as error:
-            raise log.NotWritten(self._repo.state_dir, error) from error
+                except OSError as error:
+                    raise log.NotWritten(self._repo.state_dir, error) from error
+            yield
 
     def _event(
         self, bead: BeadId, payload: "Payload", by: str, session: SessionId | None, current: Bead | None

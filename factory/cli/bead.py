@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from factory.base.files import printable
 from factory.beads.fold import Bead
 from factory.beads.graph import blockers, ready
 from factory.cli import output, views
@@ -256,4 +257,4 @@ def _show_result(place: Office, bead: str, *, as_json: bool, says: str) -> None:
     if as_json:
         output.document("bead", views.as_json(shown, blockers(place.store.beads())))
     else:
-        output.say(f"{shown.id}  {says}: {shown.title}" if says == "opened" else f"{shown.id}  {says}")
+        output.say(f"{shown.id}  {says}: {printable(shown.title)}" if says == "opened" else f"{shown.id}  {says}")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from factory.cli import output
-from factory.wiring import Office, office, settings_with_powers
+from factory.wiring import Office, office, untrusted
 
 YesTrust = Annotated[
     bool,
@@ -26,8 +26,9 @@ def require_trust(place: Office, *, yes: bool) -> None:
     from factory.base.settings import powers
     from factory.base.trust import NotTrusted, is_trusted, trust
 
-    for origin, settings in settings_with_powers(place):
-        if is_trusted(place.repo.main_root, settings):
+    _ = place.settings  # what was loaded before the question is what the answer is about
+    for origin, settings in untrusted(place):
+        if is_trusted(place.repo.main_root, settings):  # the file and the commit may say the same
             continue
         if not yes:
             if not (sys.stdin.isatty() and output.is_terminal()):

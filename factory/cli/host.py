@@ -13,8 +13,8 @@ def host() -> None:
 
     from factory.cli.context import here
     from factory.sessions.host import serve
-    from factory.wiring import carry
+    from factory.wiring import carrier
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     place = here()
-    asyncio.run(serve(lambda job: carry(place, job)))
+    asyncio.run(serve(lambda orders: carrier(place, orders)))

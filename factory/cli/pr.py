@@ -74,7 +74,7 @@ def view(bead: BeadArg, json: Json = False) -> None:
     output.facts({name: value for name, value in facts.items() if value})
     output.say()
     sys.stdout.flush()
-    sys.stdout.buffer.write(_diff(place, change, "--stat"))
+    sys.stdout.buffer.write(_diff(place, shown, change, "--stat"))
 
 
 @app.command()
@@ -85,8 +85,8 @@ def diff(
 ) -> None:
     """Print a change as a diff against where its agent started."""
     place = here()
-    _, change = _change(place, bead)
-    shown = _diff(place, change, *(["--stat"] if stat else []), *([] if json else _colour()))
+    found, change = _change(place, bead)
+    shown = _diff(place, found, change, *(["--stat"] if stat else []), *([] if json else _colour()))
     if json:
         output.document("diff", shown.decode("utf-8", "replace"), bead=bead, base=change.base, head=change.head)
         return
@@ -102,8 +102,10 @@ def approve(
 ) -> None:
     """Send a waiting change to the merge queue; it still lands only after its gates have passed."""
     from factory.beads.payloads import ChangeApproved, checked
+    from factory.landing.candidate import require_unmoved
 
     place = here()
+    require_unmoved(place.repo, place.store.bead(bead))
     approved = place.store.append(bead, checked(ChangeApproved, reason=reason), place.person)
     place.store.commit()
     if json:
@@ -120,9 +122,14 @@ def _change(place: Office, bead: str) -> tuple[Bead, Change]:
     return shown, shown.change
 
 
-def _diff(place: Office, change: Change, *options: str) -> bytes:
-    arguments = ["diff", "--no-ext-diff", "--no-textconv", *options, f"{change.base}..{change.head}", "--"]
-    return place.repo.ask(*arguments).out
+def _diff(place: Office, bead: Bead, change: Change, *options: str) -> bytes:
+    """The change against where its agent started or, once that is collected, as it landed."""
+    ends = f"{change.base}..{change.head}"
+    if place.repo.resolve(change.head) is None:
+        if bead.landed is None or place.repo.resolve(bead.landed) is None:
+            raise UserError(f"the commits of {bead.id} are gone from this repository", "git may have collected them")
+        ends = f"{bead.landed}^..{bead.landed}"
+    return place.repo.ask("diff", "--no-ext-diff", "--no-textconv", *options, ends, "--").out
 
 
 def _colour() -> list[str]:

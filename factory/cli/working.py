@@ -18,6 +18,7 @@ from factory.observe.why import reasons
 from factory.wiring import Office, floor, situation
 
 _LOOK_S = 0.1
+_WATCH_S = 0.5
 EXIT_WAITS = 1
 EXIT_LATER = 75
 _LATER = frozenset(
@@ -56,8 +57,7 @@ async def _work(place: Office, wanted: Sequence[BeadId], teller: Teller, *, back
         except FloorRuns:
             if not wanted:
                 raise
-            await _watch(place, wanted)
-            if any(place.store.bead(bead).state in ("open", "working", "queued") for bead in wanted):
+            if await _watch(place, wanted):
                 continue
         finally:
             telling.cancel()
@@ -73,13 +73,18 @@ async def _tell(tail: Tail, teller: Teller) -> None:
         await asyncio.sleep(_LOOK_S)
 
 
-async def _watch(place: Office, wanted: Sequence[BeadId]) -> None:
-    """Until another process's floor has settled the beads, or has ended."""
-    while card.running(place.repo) is not None:
-        beads = place.store.beads()
-        if all(beads[bead].state not in ("open", "working", "queued") for bead in wanted):
-            return
-        await asyncio.sleep(_LOOK_S)
+async def _watch(place: Office, wanted: Sequence[BeadId]) -> bool:
+    """Wait for another process's floor; the answer is whether it ended and left something for us to do."""
+    while True:
+        runs = card.running(place.repo) is not None
+        standing = await asyncio.to_thread(situation, place)
+        why = reasons(standing)
+        moving = [bead for bead in wanted if standing.beads[bead].state in ("open", "working", "queued")]
+        if not any(why[bead].code in _LATER for bead in moving):
+            return False
+        if not runs:
+            return True
+        await asyncio.sleep(_WATCH_S)
 
 
 @contextlib.contextmanager

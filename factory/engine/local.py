@@ -1,6 +1,7 @@
 """The engine of one machine: one host process carries all jobs as asynchronous tasks."""
 
 import asyncio
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -14,12 +15,18 @@ _GRACE_S = 30.0
 
 
 class LocalEngine:
-    """Jobs run in a host process that is started with the first job and ends with its floor."""
+    """Jobs run in a host process that is started with the first job and ends with its floor.
+
+    ``orders`` is the first line that each host is given: everything it must know of the settings.
+    """
 
     name = "local"
 
-    def __init__(self, root: Path, log: Path, wake: Wake) -> None:
+    def __init__(self, root: Path, log: Path, orders: str, wake: Wake) -> None:
         self._root = root
+        self._orders = orders
+        self._deaths = 0
+        self._stopping = False
         self._log = log
         self._wake = wake
         self._host: Companion | None = None
@@ -31,6 +38,7 @@ class LocalEngine:
         if self._host is None:
             argv = [sys.executable, "-m", "factory", "host"]
             self._host = await Companion.start(argv, env=os.environ, cwd=self._root, log=self._log)
+            self._host.send(self._orders)
             self._listening = asyncio.create_task(self._listen(self._host))
         self._running.add(job)
         self._host.send(job.line())
@@ -39,12 +47,17 @@ class LocalEngine:
         """The jobs handed over whose end was not heard of."""
         return frozenset(self._running)
 
+    def deaths(self) -> int:
+        """How often the host ended by itself."""
+        return self._deaths
+
     def hosts(self) -> tuple[ProcessName, ...]:
         """The host, if there is one."""
         return (self._host.name,) if self._host else ()
 
     async def stop(self) -> None:
         """Close the host's input and wait until it has saved what its sessions did."""
+        self._stopping = True
         if self._host is not None:
             await self._host.stop(_GRACE_S)
         if self._listening is not None:
@@ -52,8 +65,10 @@ class LocalEngine:
 
     async def _listen(self, host: Companion) -> None:
         async for line in host.lines():
-            self._running.discard(Job.parse(line))
+            with contextlib.suppress(ValueError, TypeError):  # a stray line is nobody's end
+                self._running.discard(Job.parse(line))
             self._wake()
+        self._deaths += not self._stopping
         self._running.clear()
         self._host = None
         self._wake()

@@ -18,6 +18,8 @@ class Job:
     kind: Literal["session", "gates"]
     bead: str
     key: str
+    agent: str = ""
+    """For a session: its identity as JSON, as the floor that started it knew and trusted it."""
 
     def line(self) -> str:
         """The job as the line that is handed to a host."""
@@ -40,6 +42,10 @@ class Engine(Protocol):
 
     def running(self) -> frozenset[Job]:
         """The jobs that were started and have not ended."""
+        ...
+
+    def deaths(self) -> int:
+        """How many hosts have ended that nobody told to."""
         ...
 
     def hosts(self) -> tuple[ProcessName, ...]:

@@ -9,19 +9,19 @@ import contextlib
 import socket
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from filelock import FileLock
 
 from factory.base import locks
-from factory.base.errors import TryAgain
+from factory.base.errors import TryAgain, UserError
 from factory.base.ids import BeadId, CommitId, SessionId, new_session_id
 from factory.base.process import ProcessName
 from factory.base.settings import Settings
 from factory.beads.fold import LOST, Bead
 from factory.beads.lifecycle import NotAllowed
 from factory.beads.payloads import BeadHeld, SessionFailed, SessionStarted
-from factory.beads.store import COMMITTED, Snapshot, Store
+from factory.beads.store import Snapshot, Store
 from factory.engine.protocol import Engine, Job
 from factory.floor.plan import Plan, plan
 from factory.git import candidates
@@ -30,15 +30,20 @@ from factory.git.stale import clear_stale_locks
 from factory.landing.queue import Queue
 from factory.landing.step import Wait
 from factory.observe import card
-from factory.roster.identities import Identity
+from factory.roster.identities import Identity, as_line
 from factory.workspaces.ground import Ground
 from factory.workspaces.workspace import leased, recover
 
 _POLL_S = 0.05
+_PROBE_S = 0.5
+"""Longer than anybody holds the lock who only asks whether a floor runs."""
 _LOOK_AROUND_S = 1.0
 _COMMIT_S = 0.5
 _GRACE_S = 20.0
 _GATE_TRIES = 3
+_HOST_DEATHS = 5
+_RESTLESS = frozenset({"open", "working", "queued"})
+"""While a bead is in one of these states, a change outside the log (of a branch, of settings) may matter to it."""
 
 
 class FloorRuns(TryAgain):
@@ -53,6 +58,16 @@ class FloorRuns(TryAgain):
         self.process = process
 
 
+class HostKeepsDying(UserError):
+    """The process that carries the jobs ended by itself again and again."""
+
+    def __init__(self, times: int, repo: Repository) -> None:
+        super().__init__(
+            f"the process that carries the agents died {times} times",
+            f"{repo.state_dir / 'host.log'} may say why; too little memory is a common reason",
+        )
+
+
 @dataclass
 class Floor:
     """One floor. ``backlog``: also work on beads that nobody put on a hook. ``forever``: do not end when idle."""
@@ -65,6 +80,7 @@ class Floor:
     target: str
     make_engine: Callable[[Callable[[], None]], Engine]
     may_start: Callable[[Identity], bool]
+    is_trusted: Callable[[], bool]
     backlog: bool = True
     forever: bool = False
     stopping: bool = field(default=False, init=False)
@@ -77,6 +93,8 @@ class Floor:
         self._gates: dict[CommitId, Job] = {}
         self._tries: Counter[CommitId] = Counter()
         self._pending: list[Job] = []
+        self._deaths = 0
+        self._restless = True
         self._by = f"floor:{socket.gethostname()}"
 
     def wake(self) -> None:
@@ -108,7 +126,8 @@ class Floor:
         clock = asyncio.get_running_loop().time
         while not self.stopping:
             now, seen = clock(), self.store.pulse()
-            if seen != pulse or self._awake.is_set() or now - last_look >= _LOOK_AROUND_S:
+            looks_around = self._restless and now - last_look >= _LOOK_AROUND_S
+            if seen != pulse or self._awake.is_set() or looks_around:
                 self._awake.clear()
                 pulse, last_look = seen, now
                 try:
@@ -118,7 +137,7 @@ class Floor:
                     await asyncio.sleep(_LOOK_AROUND_S)
                 if not (moved or self.forever or self._engine.running()) and self.store.pulse() == seen:
                     return
-            if self.store.pulse() != COMMITTED and now - last_commit >= _COMMIT_S:
+            if not self.store.is_committed() and now - last_commit >= _COMMIT_S:
                 self.store.commit()
                 last_commit = now
             with contextlib.suppress(TimeoutError):
@@ -132,7 +151,10 @@ class Floor:
         self.waits = self._queue.tick(snapshot.beads, self._gates_running(), self._start_gates)
         identities = self._startable()
         planned = plan(self.store.beads(), identities, self.settings, backlog=self.backlog)
+        if planned.starts and not self.is_trusted():
+            planned = replace(planned, starts=())
         self._write(planned, identities)
+        self._restless = any(bead.state in _RESTLESS for bead in self.store.beads().values())
         started, self._pending = self._pending, []
         for job in started:
             await self._engine.start(job)
@@ -161,10 +183,11 @@ class Floor:
                 fence=start.attempt,
                 base=base or "",
                 branch=f"factory/{start.bead}/{start.attempt}",
+                target=self.target,
             )
             with contextlib.suppress(NotAllowed):  # somebody dropped or changed it since we looked
                 self.store.append(start.bead, announced, self._by, session)
-                self._pending.append(Job("session", start.bead, session))
+                self._pending.append(Job("session", start.bead, session, as_line(identity)))
 
     def _start_gates(self, bead: BeadId, commit: CommitId) -> None:
         self._tries[commit] += 1
@@ -183,11 +206,16 @@ class Floor:
     def _reap(self, snapshot: Snapshot) -> None:
         """A session whose job has ended without an answer died: save its work and say so."""
         alive = {job.key for job in self._engine.running()}
+        deaths = self._engine.deaths()
+        if deaths >= _HOST_DEATHS:
+            raise HostKeepsDying(deaths, self.repo)
+        code = LOST if deaths > self._deaths else "died"
+        self._deaths = deaths
         for bead in snapshot.beads.values():
             if bead.state == "working" and bead.run and bead.run.session not in alive:
                 current = self.store.bead(bead.id)
                 if current.state == "working" and current.run == bead.run:
-                    self._lose(current, "died", "the process that carried the session died")
+                    self._lose(current, code, "the process that carried the session died")
 
     # ------------------------------------------------------------------ after a crash
 
@@ -226,7 +254,7 @@ class Floor:
 
 def take_lock(repo: Repository) -> FileLock:
     """Become the floor of a repository; raises ``FloorRuns``."""
-    lock = locks.try_lock(card.lock_path(repo))
+    lock = locks.try_lock(card.lock_path(repo), timeout_s=_PROBE_S)
     if lock is None:
         running = card.read(repo)
         raise FloorRuns(running.process if running else None)

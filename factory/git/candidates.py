@@ -45,6 +45,17 @@ class Person:
     email: str
 
 
+def merge_change(repo: Repository, onto: CommitId, head: CommitId, base: CommitId) -> Clean | Conflicted:
+    """Merge the difference between ``base`` and ``head`` onto ``onto``, and nothing else.
+
+    What ``head`` has for parents does not count: an agent that names a newer commit as a second parent
+    would otherwise move the merge base, and with it undo what landed since ``base``.
+    """
+    nobody = Person("factory", "factory@localhost")
+    single = commit(repo, repo.tree_of(head), (base,), "one change", author=nobody, committer=nobody)
+    return merge(repo, onto, single)
+
+
 def merge(repo: Repository, ours: CommitId, theirs: CommitId) -> Clean | Conflicted:
     """Merge two commits in memory (``merge-tree --write-tree``, about 6 ms); exit 1 alone means conflict.
 
@@ -53,7 +64,7 @@ def merge(repo: Repository, ours: CommitId, theirs: CommitId) -> Clean | Conflic
     does the side that wants in.
     """
     arguments = ["merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", ours, theirs]
-    with _scratch(repo) as folder:
+    with scratch(repo) as folder:
         _put_attributes(repo, ours, folder)
         finished = git(arguments, git_dir=repo.common_dir, env=sealed_environment(), ok=(0, 1), cwd=folder)
     tree, *paths = finished.text.split("\0")
@@ -63,7 +74,8 @@ def merge(repo: Repository, ours: CommitId, theirs: CommitId) -> Clean | Conflic
 
 
 @contextlib.contextmanager
-def _scratch(repo: Repository) -> Iterator[Path]:
+def scratch(repo: Repository) -> Iterator[Path]:
+    """A folder of this call's own in the state folder, for private indexes and what must be kept for a moment."""
     repo.state_dir.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=repo.state_dir) as folder:
         yield Path(folder)
@@ -82,7 +94,7 @@ def _put_attributes(repo: Repository, commit_id: CommitId, folder: Path) -> None
 
 def with_files(repo: Repository, tree: TreeId | None, files: Mapping[str, BlobId]) -> TreeId:
     """``tree`` (or an empty one) with each path of ``files`` set to its blob; made in a private index."""
-    with _scratch(repo) as folder:
+    with scratch(repo) as folder:
         env = clean_environment({"GIT_INDEX_FILE": str(folder / "index")})
         if tree is not None:
             git(["read-tree", tree], git_dir=repo.common_dir, env=env)
@@ -128,6 +140,12 @@ def commit(
         stdin=message.encode("utf-8", "surrogateescape"),
     )
     return CommitId(finished.text.strip())
+
+
+def kind_of(repo: Repository, tree: TreeId, path: str) -> str:
+    """What ``path`` is in a tree (``blob``, ``tree``, ``commit``), or nothing when it is not there."""
+    words = repo.ask("ls-tree", tree, "--", path).text.split()
+    return words[1] if words else ""
 
 
 def changed_paths(repo: Repository, old: TreeId | CommitId, new: TreeId | CommitId) -> tuple[str, ...]:

@@ -1,11 +1,15 @@
-"""How git is called: fixed options, a scrubbed environment, and errors that carry the facts."""
+"""How git is called: fixed options, a scrubbed environment, errors that carry the facts, an index of our own."""
 
+import contextlib
 import os
+import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from factory.base import process
 from factory.base.errors import FactoryError
+from factory.base.ids import CommitId
 
 HARDENED = (
     "-c", "core.hooksPath=/dev/null",
@@ -25,26 +29,49 @@ HARDENED = (
 """Options of every call. ``core.fsync``: git's default lost up to 43 acknowledged commits in a power cut."""
 
 
+ANY = range(-64, 256)
+"""Every exit code, for a question whose failure is an answer."""
+
+
 class GitFailed(FactoryError):
     """A git command that had no business failing did; what it said is part of the sentence."""
 
     def __init__(self, argv: Sequence[str], finished: process.Finished) -> None:
         said = (finished.err or finished.out).decode("utf-8", "replace").strip()
         last = said.splitlines()[-1] if said else "it said nothing"
-        super().__init__(f"git {argv[0]} failed with {finished.code}: {last}")
+        super().__init__(f"git {_subcommand(argv)} failed with {finished.code}: {last}")
         self.argv = tuple(argv)
         self.code = finished.code
         self.said = said
 
 
+def _subcommand(argv: Sequence[str]) -> str:
+    """The first word that is neither an option before the subcommand nor the value of one."""
+    words = iter(argv)
+    for word in words:
+        if word in ("-c", "-C"):
+            next(words, None)
+        elif not word.startswith("-"):
+            return word
+    return ""
+
+
+_KEPT = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM")
+"""Which configuration files are the caller's; who sets these has the name and the filters there."""
+
+
 def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment for git: the caller's without any ``GIT_*``, with a fixed language and no prompts."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    """The environment for git: the caller's without ``GIT_*``, with a fixed language and no prompts.
+
+    Only what says where the configuration stands is kept. A path is a path: ``:(bad)`` is only a file.
+    """
+    env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_") or name in _KEPT}
     env |= {
         "LC_ALL": "C.UTF-8",
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_OPTIONAL_LOCKS": "0",
         "GIT_NO_REPLACE_OBJECTS": "1",
+        "GIT_LITERAL_PATHSPECS": "1",
     }
     return env | dict(extra or {})
 
@@ -57,6 +84,7 @@ def sealed_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]
     """
     nothing = {
         "GIT_CONFIG_GLOBAL": "/dev/null",
+        "GIT_CONFIG_SYSTEM": "/dev/null",
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_ATTR_NOSYSTEM": "1",
     }
@@ -82,3 +110,83 @@ def git(
     if finished.code not in ok:
         raise GitFailed(arguments, finished)
     return finished
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A path in a tree or in an index; ``skipped`` when a sparse checkout keeps it off the disk."""
+
+    mode: str
+    blob: str
+    skipped: bool = False
+
+    def is_same(self, other: "Entry | None") -> bool:
+        """Whether both are the same content of the same kind."""
+        return other is not None and (self.mode, self.blob) == (other.mode, other.blob)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Git on the files at ``root``, with the index at ``index`` in place of the one in ``git_dir``."""
+
+    root: Path
+    git_dir: Path
+    index: Path
+
+    @classmethod
+    def at(cls, root: Path, git_dir: Path, folder: Path) -> "Desk":
+        """A desk in ``folder`` with a copy of the index: the same time too, by which git tells what is racy."""
+        with contextlib.suppress(FileNotFoundError):
+            shutil.copy2(git_dir / "index", folder / "index")
+        return cls(root, git_dir, folder / "index")
+
+    def run(self, *arguments: str, stdin: bytes = b"") -> process.Finished:
+        """Whatever git says; nothing here is certain to work, so every exit code is an answer."""
+        return git(
+            ["-c", "core.splitIndex=false", f"--work-tree={self.root}", *arguments],
+            git_dir=self.git_dir,
+            env=clean_environment({"GIT_INDEX_FILE": str(self.index)}),
+            stdin=stdin,
+            ok=ANY,
+            cwd=self.root,
+        )
+
+    def names(self, *arguments: str) -> set[str]:
+        """The paths that git lists."""
+        return {name for name in os.fsdecode(self.run(*arguments).out).split("\0") if name}
+
+    def refresh(self) -> bool:
+        """Let git look again at files whose times changed; ``False`` when it could not look at all."""
+        return self.run("update-index", "-q", "--refresh").code in (0, 1)
+
+    def move(self, old: CommitId, new: CommitId, *options: str) -> process.Finished:
+        """Git's two-tree merge of index and files."""
+        return self.run("read-tree", *options, "-m", "-u", old, new)
+
+    def entries(self) -> dict[str, Entry]:
+        """What is in the index."""
+        found = {}
+        for row in os.fsdecode(self.run("ls-files", "-t", "-s", "-z").out).split("\0"):
+            if row:
+                facts, path = row.split("\t", 1)
+                tag, mode, blob, _ = facts.split()
+                found[path] = Entry(mode, blob, tag == "S")
+        return found
+
+    def enter(self, rows: Mapping[str, Entry | None], zero: str) -> bool:
+        """Put entries into the index, or take them out; removals go first, for a file may become a folder."""
+        gone = "".join(f"0 {zero}\t{path}\0" for path, entry in rows.items() if entry is None)
+        there = "".join(f"{entry.mode} {entry.blob}\t{path}\0" for path, entry in rows.items() if entry is not None)
+        stdin = os.fsencode(gone + there)
+        return self.run("update-index", "-z", "--add", "--replace", "--index-info", stdin=stdin).code == 0
+
+    def install(self) -> None:
+        """Make this index the real one, in one step; call it under the lock."""
+        real, fresh = self.git_dir / "index", self.git_dir / "index.factory"
+        try:
+            shutil.copy2(self.index, fresh)
+            with contextlib.suppress(FileNotFoundError):
+                shutil.copymode(real, fresh)
+            fresh.replace(real)
+        finally:
+            fresh.unlink(missing_ok=True)

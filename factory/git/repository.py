@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,7 +17,7 @@ OLDEST_GIT = (2, 39)
 """2.38 brought ``merge-tree --write-tree``; 2.39 is the oldest that the tests run on."""
 
 ZERO = CommitId("0" * 40)
-"""In a compare-and-swap: the ref must not exist."""
+"""In a compare-and-swap: the ref must not exist. Any number of zeros says so, whatever the repository's hash."""
 
 
 class NotUsable(UserError):
@@ -48,8 +49,8 @@ class Repository:
     def main_root(self) -> Path:
         """The main work tree, beside which the worktrees of sessions are put."""
         finished = git(["worktree", "list", "--porcelain", "-z"], git_dir=self.common_dir)
-        first = finished.text.split("\0", 1)[0]
-        return Path(first.removeprefix("worktree "))
+        first = finished.out.split(b"\0", 1)[0]
+        return Path(os.fsdecode(first.removeprefix(b"worktree ")))
 
     def ask(self, *arguments: str, ok: tuple[int, ...] = (0,), stdin: bytes = b"") -> process.Finished:
         """One git command on the common directory, with the user's configuration in force."""
@@ -95,8 +96,12 @@ class Repository:
         return BlobId(self.ask("hash-object", "-w", "--stdin", "--no-filters", stdin=content).text.strip())
 
     def move_ref(self, ref: str, new: CommitId, old: CommitId, why: str = "factory") -> None:
-        """Move ``ref`` from ``old`` to ``new`` by compare-and-swap; raises ``RefMoved`` when it is not at ``old``."""
-        finished = self.ask("update-ref", "-m", why, "--create-reflog", ref, new, old, ok=(0, 128))
+        """Move ``ref`` from ``old`` to ``new`` by compare-and-swap; raises ``RefMoved`` when it is not at ``old``.
+
+        An ``old`` of zeros says that the ref must not exist, which git takes as an empty word for every hash.
+        """
+        expected = old.strip("0") and old
+        finished = self.ask("update-ref", "-m", why, "--create-reflog", ref, new, expected, ok=(0, 128))
         self._settle(ref, finished, wanted=new)
 
     def delete_ref(self, ref: str, old: CommitId) -> None:
@@ -146,8 +151,6 @@ class Repository:
 
 
 def _with_caller_identity() -> dict[str, str]:
-    import os
-
     kept = ("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL")
     return clean_environment({name: os.environ[name] for name in kept if name in os.environ})
 
@@ -157,11 +160,9 @@ def find(start: Path) -> Repository:
     _check_git()
     if not start.is_dir():
         raise NotUsable(f"there is no folder {start}", "give the folder of a git repository")
-    finished = process.run(
-        ["git", "-C", str(start), "rev-parse", "--path-format=absolute", "--git-common-dir", "--absolute-git-dir",
-         "--is-bare-repository", "--is-shallow-repository", "--is-inside-work-tree"],
-        env=clean_environment(),
-    )  # fmt: skip
+    finished = _rev_parse(
+        start, "--is-bare-repository", "--is-shallow-repository", "--is-inside-work-tree", "--absolute-git-dir"
+    )
     if finished.code != 0:
         said = finished.err.decode("utf-8", "replace")
         if "dubious ownership" in said:
@@ -173,7 +174,7 @@ def find(start: Path) -> Repository:
             f"{start} is not in a git repository",
             "run factory inside a repository, or `git init` first",
         )
-    common, git_dir, bare, shallow, inside = finished.text.split("\n")[:5]
+    bare, shallow, inside, git_dir = os.fsdecode(finished.out).split("\n", 3)
     if bare == "true":
         raise NotUsable("this repository is bare, and factory needs a work tree", "run it in an ordinary clone")
     if inside != "true":
@@ -183,11 +184,19 @@ def find(start: Path) -> Repository:
             "this clone is shallow, and factory needs the whole history",
             "run `git fetch --unshallow` first",
         )
-    top = process.run(
-        ["git", "-C", str(start), "rev-parse", "--path-format=absolute", "--show-toplevel"],
-        env=clean_environment(),
-    )
-    return Repository(Path(top.text.rstrip("\n")), Path(common), Path(git_dir))
+    common = _rev_parse(start, "--git-common-dir")
+    top = _rev_parse(start, "--show-toplevel")
+    return Repository(_path(top.out), _path(common.out), _path(os.fsencode(git_dir)))
+
+
+def _rev_parse(start: Path, *questions: str) -> process.Finished:
+    """Answers one a line; a path may contain line breaks, so it is asked for alone or last."""
+    argv = ["git", "-C", str(start), "rev-parse", "--path-format=absolute", *questions]
+    return process.run(argv, env=clean_environment())
+
+
+def _path(said: bytes) -> Path:
+    return Path(os.fsdecode(said.removesuffix(b"\n")))
 
 
 def require_commit(repo: Repository) -> None:

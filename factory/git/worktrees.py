@@ -130,12 +130,18 @@ def drop_branch(repo: Repository, branch: str, at: CommitId) -> bool:
 def clear_stale_lock(repo: Repository) -> None:
     """Remove the lock on packed refs that a git killed while it deleted a branch may have left.
 
-    Without that no branch could be deleted any more. It waits up to five seconds, so that a living
-    git's lock is not taken: git holds it for milliseconds.
+    Without that no branch could be deleted any more. One and the same lock is waited for up to five
+    seconds, so that a living git's is not taken: git holds it for milliseconds. Our own waiting counts,
+    since a file's time may lie in the future.
     """
     lock = repo.common_dir / "packed-refs.lock"
+    seen, deadline = None, 0.0
     with contextlib.suppress(FileNotFoundError):
-        while time.time() - lock.stat().st_mtime < _STALE_S:
+        while time.time() - (facts := lock.stat()).st_mtime < _STALE_S:
+            if seen != (facts.st_ino, facts.st_mtime_ns):
+                seen, deadline = (facts.st_ino, facts.st_mtime_ns), time.monotonic() + _STALE_S
+            if time.monotonic() >= deadline:
+                break
             time.sleep(_POLL_S)
         lock.unlink()
 

@@ -15,6 +15,7 @@ _HEAD = """\
 # Settings of factory for this repository. Every key and its default: factory doctor --settings
 # What counts for landing is what the target branch holds, so commit this file.
 
+{target}
 max_agents = 4
 """
 
@@ -39,7 +40,7 @@ class NotMade(UserError):
 def set_up(repo: Repository, store: Store) -> list[str]:
     """Make what is missing and return its names; what is there is left as it is. Raises ``NotMade``."""
     made = []
-    for path, content in ((FILE, _settings(repo.main_root)), ("beads/.gitattributes", ATTRIBUTES)):
+    for path, content in ((FILE, _settings(repo)), ("beads/.gitattributes", ATTRIBUTES)):
         if not (repo.main_root / path).exists():
             _make(repo.main_root / path, content)
             made.append(path)
@@ -56,10 +57,12 @@ def _make(path: Path, content: bytes) -> None:
         raise NotMade(path, error) from error
 
 
-def _settings(root: Path) -> bytes:
-    run = likely_gate(root)
+def _settings(repo: Repository) -> bytes:
+    branch = repo.current_branch()
+    target = f"target = {json.dumps(branch)}" if branch else '# target = "main"'
+    run = likely_gate(repo.main_root)
     gate = f"[gates.tests]\nrun = {json.dumps(run)}\ntimeout_s = 600\n" if run else _NO_GATE
-    return f"{_HEAD}\n{gate}".encode()
+    return f"{_HEAD.format(target=target)}\n{gate}".encode()
 
 
 def likely_gate(root: Path) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from factory.base.errors import UserError
 from factory.base.files import printable
 from factory.base.ids import CommitId, TreeId
 from factory.beads.events import Event
@@ -10,6 +11,8 @@ from factory.beads.fold import Bead, Change, Verdict
 from factory.git import candidates
 from factory.git.candidates import Conflicted, Person
 from factory.git.repository import Repository
+
+_OURS = (".factory", "beads")
 
 
 @dataclass(frozen=True)
@@ -32,16 +35,46 @@ class Contained:
     """The target already has everything that the change would bring."""
 
 
+class BranchMoved(UserError):
+    """The branch of a change holds commits that its agent did not submit."""
+
+    def __init__(self, bead: str, change: Change, head: CommitId) -> None:
+        super().__init__(
+            f"{change.branch} is at {head[:10]}, and the change of {bead} is {change.head[:10]}: only that would land",
+            f"keep your commits on another branch: git branch -m {change.branch} another-name",
+        )
+
+
+def require_unmoved(repo: Repository, bead: Bead) -> None:
+    """Raise ``BranchMoved`` when approving the bead's change would silently leave commits of a person out."""
+    head = repo.branch(bead.change.branch) if bead.change else None
+    if bead.change is not None and head is not None and not repo.is_ancestor(head, bead.change.head):
+        raise BranchMoved(bead.id, bead.change, head)
+
+
+@dataclass(frozen=True)
+class Unfit:
+    """The change may not land as it is, whoever asks: one sentence."""
+
+    reason: str
+
+
 def build(
     repo: Repository, bead: Bead, change: Change, story: tuple[str, bytes], onto: CommitId
-) -> Built | Clash | Contained:
+) -> Built | Clash | Contained | Unfit:
     """Merge the change onto ``onto`` and put the bead's file beside it (``story``: its path and its bytes)."""
-    merged = candidates.merge(repo, onto, change.head)
+    merged = candidates.merge_change(repo, onto, change.head, change.base)
     if isinstance(merged, Conflicted):
         return Clash(merged.paths)
     if merged.tree == repo.tree_of(onto):
         return Contained()
+    ours = [path for path in candidates.changed_paths(repo, onto, merged.tree) if path.split("/")[0] in _OURS]
+    if ours:
+        return Unfit(f"it would change {printable(ours[0])}, which no agent may")
     path, content = story
+    folder = path.split("/", maxsplit=1)[0]
+    if candidates.kind_of(repo, merged.tree, folder) not in ("", "tree"):
+        return Unfit(f"the target has a file called {folder}, where the story of landed beads goes; rename it")
     tree = candidates.with_files(repo, merged.tree, {path: repo.write_blob(content)})
     return Built(_commit(repo, bead, change, tree, onto, ()), tree)
 

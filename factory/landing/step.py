@@ -102,7 +102,11 @@ def sent_back(bead: Bead, target: Target, code: str, reason: str, evidence: str)
     return Hold(f"{code}-again", f"{reason}, {rounds}", evidence, remedy)
 
 
-def in_line(beads: Mapping[str, Bead]) -> list[Bead]:
-    """The queued beads in the order in which they are tried: priority, then when the change was submitted."""
-    queued = [bead for bead in beads.values() if bead.state == "queued" and bead.change is not None]
+def in_line(beads: Mapping[str, Bead], target: str) -> list[Bead]:
+    """The beads queued for ``target`` in the order in which they are tried: priority, then age of the change."""
+    queued = [
+        bead
+        for bead in beads.values()
+        if bead.state == "queued" and bead.change is not None and bead.run and bead.run.target == target
+    ]
     return sorted(queued, key=lambda bead: (bead.priority, bead.change.submitted if bead.change else bead.opened))

@@ -30,7 +30,7 @@ class NoBranch(UserError):
 
 
 def target_name(repo: Repository, settings: Settings) -> str:
-    """The name of the target: what the settings say, else the branch that is checked out in the main work tree."""
+    """The name of the target: what the settings say, else the branch that is checked out where factory was called."""
     if settings.target:
         return settings.target
     current = repo.current_branch()

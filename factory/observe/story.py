@@ -24,12 +24,17 @@ class Tail:
     def __init__(self, store: Store, *, from_now: bool = True) -> None:
         self._store = store
         self._read: dict[Path, int] = {}
+        self._pulse: tuple[int, int] | None = None
         if from_now:
             self.new()
 
     def new(self) -> list[Event]:
         """Events that were not there at the last call, in order of time; whole lines only."""
         fresh: list[Event] = []
+        pulse = self._store.pulse()
+        if pulse == self._pulse:
+            return fresh
+        self._pulse = pulse
         for path in self._store.live.glob("*/*.jsonl"):
             offset = self._read.get(path, 0)
             size = path.stat().st_size

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from factory.base.ids import CommitId
-from factory.beads.publish import BRANCH
+from factory.base.ids import BeadId, CommitId
+from factory.beads.fold import Bead
+from factory.beads.publish import BRANCH, PUBLISHED
 from factory.beads.store import Store
 from factory.git.repository import Repository
 
@@ -19,29 +20,35 @@ class Problem:
 
 @dataclass(frozen=True)
 class Report:
-    """What was looked at, and what was wrong."""
+    """What was looked at, what was wrong, and what people did to landed commits since (``notes``)."""
 
     commits: int
     beads: int
     landed: int
     problems: tuple[Problem, ...]
+    notes: tuple[Problem, ...] = ()
 
 
-def verify(repo: Repository, store: Store, target: str) -> Report:
+def verify(repo: Repository, store: Store) -> Report:
     """Look at everything; publishes first, so that what is checked is what others will get."""
+    shortened = _shortened(repo)
     store.commit(everything=True)
     snapshot = store.snapshot()
     history = _commits(repo)
     damage = [Problem(f"{item.file}:{item.line}", item.reason) for item in snapshot.damage]
     unlawful = [Problem(bead.id, said) for bead in snapshot.beads.values() for said in bead.problems]
-    landings = {bead.landed: bead.id for bead in snapshot.beads.values() if bead.landed}
-    problems = [
-        *damage,
-        *unlawful,
-        *_rewritten(repo, history),
-        *_unmatched(repo, target, {str(commit): bead for commit, bead in landings.items()}),
-    ]
-    return Report(len(history), len(snapshot.beads), len(landings), tuple(problems))
+    landed = [bead for bead in snapshot.beads.values() if bead.landed]
+    unmatched, notes = _matched(repo, landed)
+    problems = [*shortened, *damage, *unlawful, *_rewritten(repo, history), *unmatched]
+    return Report(len(history), len(snapshot.beads), len(landed), tuple(problems), tuple(notes))
+
+
+def _shortened(repo: Repository) -> list[Problem]:
+    """Whether the branch lost commits that it once had here."""
+    head, published = repo.branch(BRANCH), repo.resolve(PUBLISHED)
+    if published is None or (head is not None and repo.is_ancestor(published, head)):
+        return []
+    return [Problem(BRANCH, f"it lacks {published[:10]}, which it once had; {PUBLISHED} still holds that")]
 
 
 def _commits(repo: Repository) -> list[CommitId]:
@@ -64,7 +71,7 @@ def _rewritten(repo: Repository, commits: list[CommitId]) -> Iterator[Problem]:
     for word in words:
         text = word.lstrip("\n")
         if text.startswith("commit "):
-            commit = text.removeprefix("commit ")[:40]
+            commit = text.removeprefix("commit ").split()[0]
             text = text.partition("\n\n")[2] or text.partition("\n")[2]
         if not text.startswith(":"):
             continue
@@ -83,24 +90,44 @@ def _grew(repo: Repository, old: str, new: str) -> bool:
     return repo.ask("cat-file", "blob", new).out.startswith(before)
 
 
-def _unmatched(repo: Repository, target: str, landings: dict[str, str]) -> Iterator[Problem]:
-    """Landed commits and landed beads must name each other."""
+def _matched(repo: Repository, landed: list[Bead]) -> tuple[list[Problem], list[Problem]]:
+    """Landed commits and landed beads must name each other; the answer is problems and notes.
+
+    A landed commit that its target no longer has was rewritten by a person, who may; that is a note.
+    """
+    problems: list[Problem] = []
+    notes: list[Problem] = []
+    for target in sorted({bead.landed_on for bead in landed}):
+        beads = {str(bead.landed): bead.id for bead in landed if bead.landed_on == target}
+        told = _told(repo, target)
+        for commit, bead in beads.items():
+            if commit not in told:
+                notes.append(Problem(bead, f"landed as {commit[:10]}, which {target} no longer has"))
+            elif told[commit] != bead:
+                problems.append(
+                    Problem(bead, f"landed as {commit[:10]}, whose trailers name {told[commit] or 'no bead'}")
+                )
+        known = set(beads.values())
+        for commit, said in told.items():
+            if said in known and commit not in beads and _has(beads, told, said):
+                problems.append(Problem(commit[:10], f"claims to land {said}, which landed as another commit"))
+    return problems, notes
+
+
+def _has(beads: dict[str, BeadId], told: dict[str, str], bead: str) -> bool:
+    """Whether the target also has the commit that the bead landed as: then another that claims it is one too many."""
+    return any(commit in told for commit, named in beads.items() if named == bead)
+
+
+def _told(repo: Repository, target: str) -> dict[str, str]:
+    """Every commit of the target, and the bead that its trailers name, if any."""
     if repo.branch(target) is None:
-        return
+        return {}
     form = "--format=%H%x00%(trailers:key=Bead,valueonly,separator=%x2C)%x00%(trailers:key=Session,valueonly)%x01"
-    said = repo.ask("log", form, f"refs/heads/{target}").text
     told: dict[str, str] = {}
-    for block in said.split("\x01"):
+    for block in repo.ask("log", form, f"refs/heads/{target}", "--").text.split("\x01"):
         commit, _, rest = block.strip("\n").partition("\0")
         bead, _, session = rest.partition("\0")
-        if bead.strip() and session.strip():
-            told[commit] = bead.strip()
-    for commit, bead in landings.items():
-        if told.get(commit) != bead:
-            yield Problem(bead, f"landed as {commit[:10]}, which {target} does not have with this bead in its trailers")
-    ours = {bead for bead in told.values() if bead in set(landings.values())}
-    for commit, bead in told.items():
-        if bead in ours and landings.get(commit) != bead:
-            yield Problem(commit[:10], f"claims to land {bead}, which landed as another commit")
-        elif bead not in ours:
-            yield Problem(commit[:10], f"claims to land {bead}, which has not landed in the record")
+        if commit:
+            told[commit] = bead.strip() if session.strip() else ""
+    return told

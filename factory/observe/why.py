@@ -39,7 +39,8 @@ class Situation:
 def reasons(situation: Situation) -> dict[BeadId, Reason]:
     """The reason of every bead."""
     blocked = blockers(situation.beads)
-    queue = in_line({str(id_): bead for id_, bead in situation.beads.items()})
+    name = situation.target.name if situation.target else ""
+    queue = in_line({str(id_): bead for id_, bead in situation.beads.items()}, name)
     first = queue[0].id if queue else None
     return {bead.id: _reason(bead, blocked.get(bead.id), first, situation) for bead in situation.beads.values()}
 
@@ -91,6 +92,12 @@ def _waiting(bead: Bead) -> Reason:
 def _queued(bead: Bead, first: BeadId | None, situation: Situation) -> Reason:
     if situation.target is None:
         return Reason("queued", "its change is in the merge queue")
+    if bead.run and bead.run.target != situation.target.name:
+        return Reason(
+            "other-target",
+            f"it was made for {bead.run.target}, and what lands here now lands on {situation.target.name}",
+            f"factory run --target {bead.run.target}",
+        )
     if bead.id in situation.waits:
         wait = situation.waits[bead.id]
         return Reason(wait.code, wait.reason, wait.remedy)

@@ -88,7 +88,18 @@ def distinct(known: Mapping[str, Identity], identity: Identity) -> Identity:
 
 def remember(place: Path, identity: Identity) -> None:
     """Keep an identity that was made on the command line."""
-    replace_file(_folder(place) / f"{identity.name}.json", json.dumps(asdict(identity)).encode() + b"\n", mode=0o600)
+    replace_file(_folder(place) / f"{identity.name}.json", as_line(identity).encode() + b"\n", mode=0o600)
+
+
+def as_line(identity: Identity) -> str:
+    """The identity as one line of JSON."""
+    return json.dumps(asdict(identity))
+
+
+def from_line(line: str | bytes) -> Identity:
+    """The identity that ``as_line`` wrote."""
+    record = json.loads(line)
+    return Identity(**record | {"command": tuple(record["command"]), "expose": tuple(record["expose"])})
 
 
 def name_for(command: tuple[str, ...]) -> str:
@@ -106,10 +117,5 @@ def _folder(place: Path) -> Path:
 
 
 def _made(place: Path) -> dict[str, Identity]:
-    known: dict[str, Identity] = {}
-    for path in sorted(_folder(place).glob("*.json")):
-        record = json.loads(path.read_bytes())
-        record["command"] = tuple(record["command"])
-        record["expose"] = tuple(record["expose"])
-        known[record["name"]] = Identity(**record)
-    return known
+    made = [from_line(path.read_bytes()) for path in sorted(_folder(place).glob("*.json"))]
+    return {identity.name: identity for identity in made}

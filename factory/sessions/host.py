@@ -11,8 +11,11 @@ Work = Callable[[Job], Awaitable[None]]
 """Does one job, start to finish."""
 
 
-async def serve(work: Work) -> None:
+async def serve(prepare: Callable[[str], Work]) -> None:
     """Run every job that is named on standard input until it ends; then stop the rest in order and return.
+
+    The first line is the floor's orders, from which ``prepare`` makes what does the jobs: a host decides
+    nothing from what stands on the disk by now.
 
     What a job did stands in the log. A job that raises is a bug: its traceback goes to standard error,
     which is the host's log file, and the others go on.
@@ -20,6 +23,7 @@ async def serve(work: Work) -> None:
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    work = prepare((await reader.readline()).decode())
     tasks: set[asyncio.Task[None]] = set()
     async for line in reader:
         job = Job.parse(line.decode())

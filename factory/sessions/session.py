@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import assert_never
 
 from factory.agents.runtime import Asked, Failed, Finished, Outcome, Runtime, Task, Usage
-from factory.base.errors import FactoryError
-from factory.base.files import replace_file
+from factory.base.errors import FactoryError, Refused
+from factory.base.files import printable, replace_file
 from factory.base.ids import CommitId, SessionId
 from factory.base.process import Limits
-from factory.beads.fold import Bead, Run
-from factory.beads.lifecycle import NotAllowed
+from factory.beads.fold import STOPPED, Bead, Run
 from factory.beads.payloads import ChangeSubmitted, NoChangeReported, Payload, QuestionAsked, SessionFailed
 from factory.beads.store import Store
 from factory.gates.verdict import excerpt
@@ -69,13 +68,18 @@ class Session:
         except FactoryError as error:
             self._answer(SessionFailed(code="workspace", reason=error.sentence))
             return
+        except OSError as error:
+            self._answer(SessionFailed(code="workspace", reason=f"its workspace could not be made: {error}"))
+            return
         try:
             outcome = await self._run_agent(workspace, start)
         except asyncio.CancelledError:
-            await asyncio.shield(asyncio.to_thread(self._fail, workspace, "stopped", "the floor was stopped", ""))
+            await asyncio.shield(asyncio.to_thread(self._fail, workspace, STOPPED, "the floor was stopped", ""))
             raise
         except FactoryError as error:
             outcome = Failed("exit", error.sentence)
+        except OSError as error:
+            outcome = Failed("exit", f"its runtime could not work: {error}")
         await asyncio.to_thread(self._conclude, workspace, outcome)
 
     # ------------------------------------------------------------------ before
@@ -85,7 +89,7 @@ class Session:
         change, base = self.assignment.bead.change, self.assignment.run.base
         if change is None:
             return None
-        merged = candidates.merge(self.repo, base, change.head)
+        merged = candidates.merge_change(self.repo, base, change.head, change.base)
         if not isinstance(merged, Clean) or merged.tree == self.repo.tree_of(base):
             return None
         message = f"{self.assignment.bead.title}\n\nAn earlier attempt, on the newest target.\n"
@@ -173,8 +177,8 @@ class Session:
                 workspace.give_back()
             case Nothing():
                 self._end(workspace, NoChangeReported(reason=summary[:_TEXT] or "the agent changed nothing"))
-            case Unwanted(reason=reason):
-                self._fail(workspace, "policy", reason, "")
+            case Unwanted(reason=reason, paths=paths):
+                self._fail(workspace, "policy", reason, "\n".join(printable(path) for path in paths[:50]))
             case _:
                 assert_never(brought)
 
@@ -193,7 +197,7 @@ class Session:
         """Write the answer; a session that no longer holds its bead has nothing to say, and its work is kept."""
         try:
             self.store.append(self.assignment.bead.id, payload, self.by, self.id)
-        except NotAllowed:
+        except Refused:
             return
 
     def _record_end(self, outcome: Outcome) -> None:

@@ -5,6 +5,7 @@ started with can be read there from /proc/1/environ (``--clearenv`` cleans only 
 """
 
 import functools
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -53,7 +54,9 @@ class Bubblewrap:
         words += ["--share-net"] if cage.network else []
         words += [*_system(network=cage.network), *_tmp(cage.tmp_bytes), *_mounts(cage), "--remount-ro", "/"]
         words += ["--chdir", cwd, "--", *_limited(cage.processes), *argv]
-        return Launch(tuple(words), dict(env), Path("/"))
+        # The kernel exempts the real root from RLIMIT_NPROC (kernel/fork.c, INIT_USER).
+        bound_here = bool(_prlimit()) and os.getuid() != 0
+        return Launch(tuple(words), dict(env), Path("/"), None if bound_here else cage.processes)
 
 
 @dataclass(frozen=True)

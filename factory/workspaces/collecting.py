@@ -6,6 +6,8 @@ no hook, filter, fsmonitor or other program of the agent's choosing runs.
 
 from dataclasses import dataclass
 
+from factory.base.errors import UserError
+from factory.base.files import printable
 from factory.base.ids import CommitId, is_object_id
 from factory.workspaces.confinement import Confinement
 from factory.workspaces.policy import BLOB_LIMIT
@@ -144,7 +146,8 @@ def check_out(place: Confinement) -> None:
     """Write the files of the head into the new work tree; raises ``CheckoutFailed``."""
     finished = place.run(["git", "reset", "--hard", "-q"], git_environment(place))
     if finished.code != 0:
-        raise CheckoutFailed(finished.err.decode("utf-8", "replace").strip() or f"git ended with {finished.code}")
+        said = finished.err.decode("utf-8", "replace").strip().splitlines()
+        raise CheckoutFailed(said[-1] if said else f"git ended with {finished.code}")
 
 
 def read_head_into_index(place: Confinement) -> bool:
@@ -179,8 +182,15 @@ def git_environment(place: Confinement) -> dict[str, str]:
     }
 
 
-class CheckoutFailed(Exception):
-    """git could not write the files of the base commit."""
+class CheckoutFailed(UserError):
+    """git could not write the files of the base commit; ``said`` is the last that it said."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__(
+            f"git could not write the files of a new work tree: {printable(said)}",
+            "see whether the disk is full and whether git fsck finds the repository whole",
+        )
+        self.said = said
 
 
 def _run(place: Confinement, script: str, message: str, extra: dict[str, str]) -> Collected | Broken:

@@ -7,6 +7,7 @@ from pathlib import Path
 from factory.base import process
 from factory.base.ids import CommitId
 from factory.git.repository import Repository
+from factory.workspaces import cgroup
 from factory.workspaces.environment import environment, search_path
 from factory.workspaces.leases import Lease, Places
 from factory.workspaces.private_git import Facts, Plan
@@ -67,8 +68,8 @@ class Confinement:
 
     def run(self, argv: Sequence[str], env: Mapping[str, str], stdin: bytes = b"") -> process.Finished:
         """Run one of our own programs inside and wait for it."""
-        launch = self.launch(argv, env)
-        return process.run(launch.argv, env=launch.env, cwd=launch.cwd, stdin=stdin, timeout_s=SETTLE_S)
+        with cgroup.bounded(self.launch(argv, env), self.lease.session) as launch:
+            return process.run(launch.argv, env=launch.env, cwd=launch.cwd, stdin=stdin, timeout_s=SETTLE_S)
 
 
 def confine(

@@ -54,6 +54,8 @@ def remove_tree(path: Path) -> None:
 
     Call it when nothing that could swap a folder for a link runs any more.
     """
+    if not os.path.lexists(path):  # nor where a file stands in place of a folder above
+        return
     if path.is_symlink() or path.is_file():
         path.unlink()
         return

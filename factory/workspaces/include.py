@@ -21,7 +21,10 @@ def wanted(repo: Repository) -> tuple[str, ...]:
     matching = _ask(repo, main, ["ls-files", "-z", "--others", "--ignored", f"--exclude-from={patterns}"])
     if not matching:
         return ()
-    return _names(_ask(repo, main, ["check-ignore", "-z", "--stdin"], stdin=matching))
+    # check-ignore knows no literal paths; after "./" none is taken for pathspec magic, such as ":(x)"
+    asked = b"".join(b"./" + name + b"\0" for name in matching.split(b"\0") if name)
+    ignored = _ask(repo, main, ["check-ignore", "-z", "--stdin"], stdin=asked)
+    return tuple(name.removeprefix("./") for name in _names(ignored))
 
 
 def copy_in(repo: Repository, work: Path) -> tuple[str, ...]:
@@ -45,7 +48,7 @@ def _ask(repo: Repository, main: Path, words: list[str], stdin: bytes = b"") -> 
     return git(
         ["-C", str(main), f"--work-tree={main}", *words],
         git_dir=repo.common_dir,
-        env=clean_environment(),
+        env=clean_environment({"GIT_LITERAL_PATHSPECS": "0"}),
         stdin=stdin,
         ok=(0, 1),
     ).out

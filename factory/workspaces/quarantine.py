@@ -12,6 +12,7 @@ from factory.base.files import printable, sync_folder
 from factory.base.ids import CommitId, TreeId
 from factory.git.command import HARDENED, git, sealed_environment
 from factory.git.repository import Repository
+from factory.workspaces import cgroup
 from factory.workspaces.collecting import Broken, git_environment, pack_words
 from factory.workspaces.confinement import SETTLE_S, Confinement
 from factory.workspaces.folders import remove_tree
@@ -37,15 +38,15 @@ class Quarantine:
 
     def take_in(self, place: Confinement, head: CommitId, known: tuple[CommitId, ...]) -> Unwanted | Broken | None:
         """Let the pack stream in: packed inside the cage, checked strictly as it arrives."""
-        launch = place.launch(pack_words(head, known), git_environment(place))
-        packed, indexed = process.pipe_between(
-            launch.argv,
-            ["git", f"--git-dir={self.repo.common_dir}", *HARDENED, "-c", f"core.bigFileThreshold={BLOB_LIMIT}",
-             "index-pack", "--stdin", "--fix-thin", "--strict", f"--max-input-size={_PACK_LIMIT}"],
-            env=launch.env,
-            consumer_env=self._environment(),
-            timeout_s=SETTLE_S,
-        )  # fmt: skip
+        packing = place.launch(pack_words(head, known), git_environment(place))
+        indexing = [
+            "git", f"--git-dir={self.repo.common_dir}", *HARDENED, "-c", f"core.bigFileThreshold={BLOB_LIMIT}",
+            "index-pack", "--stdin", "--fix-thin", "--strict", f"--max-input-size={_PACK_LIMIT}",
+        ]  # fmt: skip
+        with cgroup.bounded(packing, place.lease.session) as launch:
+            packed, indexed = process.pipe_between(
+                launch.argv, indexing, env=launch.env, consumer_env=self._environment(), timeout_s=SETTLE_S
+            )
         if packed.code != 0 and packed.code not in _SIGPIPE_CODES:
             return Broken(packed.code)
         if indexed.code != 0:

@@ -8,9 +8,10 @@ from factory.base.ids import CommitId, SessionId
 from factory.git.repository import Repository
 from factory.workspaces.collecting import Broken, collect_all
 from factory.workspaces.confinement import Confinement
+from factory.workspaces.leases import Lease
 from factory.workspaces.policy import parse_changes
 from factory.workspaces.quarantine import Quarantine, quarantine
-from factory.workspaces.valve import TOO_SLOW, admit, known_commits, make_fit, rebuild
+from factory.workspaces.valve import GONE, TOO_SLOW, admit, known_commits, make_fit, rebuild
 
 _GITLINK = "160000"
 
@@ -48,8 +49,11 @@ def keep(place: Confinement, branch_at: CommitId) -> Kept:
     """Put all of the work tree, staged or not, and the agent's other branches onto the session's kept ref.
 
     What git cannot take whole (a nested repository, a file too large, a work tree that it cannot read)
-    makes the folder move aside instead; the workspace is only good for giving back then.
+    makes the folder move aside instead; the workspace is only good for giving back then. Where somebody
+    removed the work tree, the private git directory with the agent's commits is moved aside.
     """
+    if not place.lease.root.is_dir():
+        return move_aside(place, Kept(), GONE) if place.places.git.exists() else aside_already(place.repo, place.lease)
     before = place.repo.resolve(kept_ref(place.lease.session))
     asides = []
     outcome = _attempt(place, branch_at, before)
@@ -113,6 +117,12 @@ def _point_at(place: Confinement, commit: CommitId, before: CommitId | None) -> 
     found = place.repo.resolve(ref)
     place.repo.ask("rev-list", "--objects", "--quiet", commit, "--not", place.lease.base)
     assert found == commit, f"{ref} is at {found} right after it was moved to {commit}"
+
+
+def aside_already(repo: Repository, lease: Lease) -> Kept:
+    """What an earlier ``keep`` of a work tree that is not there any more moved aside, if it did."""
+    folder = kept_folder(repo, lease.session)
+    return Kept(folder=folder) if folder.exists() else Kept()
 
 
 def move_aside(place: Confinement, kept: Kept, why: str) -> Kept:

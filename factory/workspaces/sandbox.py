@@ -21,7 +21,8 @@ class Cage:
 
     ``work`` is writable at its own path. ``binds`` are the session's own things (private git directory,
     objects, home, task). ``read`` is seen read-only at its own path. ``hidden`` is never seen, even
-    where it lies beneath something visible. ``processes`` and ``tmp_bytes`` bound what runs inside.
+    where it lies beneath something visible. ``processes`` (threads included) and ``tmp_bytes`` bound what
+    runs inside.
     """
 
     work: Path
@@ -35,11 +36,15 @@ class Cage:
 
 @dataclass(frozen=True)
 class Launch:
-    """What to hand to ``base.process`` to run something in a cage: no other environment, no open files."""
+    """What to hand to ``base.process`` to run something in a cage: no other environment, no open files.
+
+    ``processes`` is the cage's bound where the sandbox cannot keep it itself, and ``None`` where it does.
+    """
 
     argv: tuple[str, ...]
     env: Mapping[str, str]
     cwd: Path
+    processes: int | None = None
 
 
 class Sandbox(Protocol):

@@ -12,6 +12,7 @@ from factory.workspaces.policy import BLOB_LIMIT, Unwanted, judge, parse_changes
 from factory.workspaces.quarantine import Quarantine, quarantine
 
 TOO_SLOW = -1
+GONE = "the work tree is gone: somebody removed its folder"
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,8 @@ def bring_out(place: Confinement, message: str, branch_at: CommitId) -> Outcome:
     Raises ``RefMoved`` when somebody else moved the branch. A private git directory that the agent
     broke is made anew at ``branch_at``, and the work tree comes out as one commit on it.
     """
+    if not place.lease.root.is_dir():
+        return Unwanted(GONE)
     outcome = _attempt(place, message, branch_at)
     if isinstance(outcome, Broken) and outcome.code != TOO_SLOW:
         rebuild(place, branch_at)

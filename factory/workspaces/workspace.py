@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import re
 import time
@@ -17,7 +18,7 @@ from factory.base.process import RUN_MARK, Finished, Limits
 from factory.git import worktrees
 from factory.git.candidates import Person
 from factory.git.repository import Repository
-from factory.workspaces import collecting, include, leases, private_git, salvage, valve
+from factory.workspaces import cgroup, collecting, include, leases, private_git, salvage, valve
 from factory.workspaces.confinement import Confinement, confine, shown_paths
 from factory.workspaces.folders import checked_root, remove_tree
 from factory.workspaces.leases import Lease
@@ -71,6 +72,18 @@ class AlreadyLeased(UserError):
     def __init__(self, session: SessionId) -> None:
         super().__init__(f"session {session} has a workspace already", "recover it, or use a new session")
         self.session = session
+
+
+class NotMade(UserError):
+    """The machine did not let a workspace be made: a full disk, a folder that may not be written."""
+
+    def __init__(self, name: str, error: OSError) -> None:
+        what = f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
+        super().__init__(
+            f"the workspace {name} could not be made: {printable(what)}",
+            "see whether the disk is full and who may write there",
+        )
+        self.name = name
 
 
 class StartUnrelated(UserError):
@@ -144,10 +157,16 @@ class Workspace:
         ``env`` is added to the allow-listed environment. When it ends, everything it started ends too.
         A program that is not there ends with 127 where the sandbox can tell, as in a shell.
         """
-        launch = self._place.launch(argv, env, mark=f"{self.session}.{next(self._runs)}")
-        return await children.run_async(
-            launch.argv, env=launch.env, cwd=launch.cwd, limits=limits, stdin=stdin, on_output=on_output
-        )
+        mark = f"{self.session}.{next(self._runs)}"
+        with cgroup.bounded(self._place.launch(argv, env, mark), mark) as launch:
+            return await children.run_async(
+                launch.argv,
+                env=launch.env,
+                cwd=launch.cwd,
+                limits=replace(limits, processes=launch.processes),
+                stdin=stdin,
+                on_output=on_output,
+            )
 
     def bring_out(self, message: str) -> Brought | Nothing | Unwanted:
         """Commit what is uncommitted with ``message``, check all of it, and move the agent's branch to it.
@@ -182,10 +201,18 @@ class Workspace:
 def lease(repo: Repository, request: LeaseRequest, root: Path) -> Workspace:
     """Make a workspace below ``root``; on any failure nothing of it remains.
 
-    The lease is durable before anything is made, so that ``recover`` finds it after a kill.
+    The lease is durable before anything is made, so that ``recover`` finds it after a kill. Whatever the
+    machine refuses is a ``FactoryError``.
     """
     if not _NAME.fullmatch(request.name):
         raise NameUnfit(request.name)
+    try:
+        return _lease(repo, request, root)
+    except OSError as error:
+        raise NotMade(request.name, error) from error
+
+
+def _lease(repo: Repository, request: LeaseRequest, root: Path) -> Workspace:
     place = checked_root(repo, root)
     shown = shown_paths(repo, place, request.read, request.expose)
     if leases.read(repo, request.session) is not None:
@@ -209,7 +236,8 @@ def lease(repo: Repository, request: LeaseRequest, root: Path) -> Workspace:
     try:
         return Workspace(_build(repo, record, request.sandbox, shown), start)
     except BaseException:
-        _give_back(repo, record)
+        with contextlib.suppress(OSError):  # the first error tells more; the record is still there for ``recover``
+            _give_back(repo, record)
         raise
 
 
@@ -278,9 +306,8 @@ def _confined(
 
 
 def _keep_left(repo: Repository, record: Lease, sandbox: Sandbox, root: Path) -> Kept:
-    folder = salvage.kept_folder(repo, record.session)
     if not record.root.exists():
-        return Kept(folder=folder) if folder.exists() else Kept()
+        return salvage.aside_already(repo, record)
     shown = shown_paths(repo, checked_root(repo, root), (), ())
     place = _confined(repo, record, sandbox, Path(record.entry), private_git.facts(repo), shown)
     at = (repo.branch(record.branch) if record.branch is not None else None) or record.start
@@ -323,3 +350,4 @@ def _entry_aside(repo: Repository, record: Lease) -> Path:
 def _end_processes(session: SessionId) -> None:
     while process.end_marked(session):
         time.sleep(_END_WAIT_S)
+    cgroup.clear(session)

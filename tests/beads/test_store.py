@@ -137,7 +137,7 @@ for number in range(10):
     said = [event.data["text"] for event in store.events(bead) if event.type == "bead_commented"]
     assert sorted(map(str, said)) == sorted(f"{n}.{m}" for n in range(8) for m in range(10))
     assert len(store.beads()) == 81
-    assert verify(repo, store, "main").problems == ()
+    assert verify(repo, store).problems == ()
 
 
 def test_the_branch_holds_what_the_live_copy_holds_and_no_head_points_to_it(repo: Repository, store: Store) -> None:
@@ -195,7 +195,7 @@ def test_verify_finds_a_rewritten_a_deleted_and_a_forged_story(repo: Repository,
     landed |= {"id": "7" + landed["id"][1:], "type": "bead_landed", "by": "human:x", "data": {"commit": "1" * 40}}
     with forged.open("a") as file:
         file.write(json.dumps(landed) + "\n")
-    problems = {(problem.where, problem.says[:25]) for problem in verify(repo, store, "main").problems}
+    problems = {(problem.where, problem.says[:25]) for problem in verify(repo, store).problems}
     assert (store.relative(path), "not merely appended to in") in problems
     assert any(where == other for where, _ in problems)
 

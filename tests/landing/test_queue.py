@@ -1,4 +1,5 @@
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -7,12 +8,15 @@ from factory.base.ids import CommitId
 from factory.base.settings import FILE
 from factory.beads.payloads import BeadDropped, ChangeApproved, LandingAnnounced
 from factory.git import checkouts
+from factory.git.candidates import Clean, merge_change
 from factory.git.repository import Repository
 from factory.landing import candidate as candidates
+from factory.landing.candidate import BranchMoved, require_unmoved
+from factory.landing.queue import Queue
 from factory.observe.verify import verify
 from tests.conftest import commit, git
 
-from .world import World, make
+from .world import SETTINGS, World, make
 
 
 @pytest.fixture
@@ -33,8 +37,8 @@ def test_a_change_lands_as_one_commit_with_its_story_and_its_receipts(world: Wor
     assert git(world.root, "log", "--merges", "--format=%H") == ""
     assert (world.root / "src/new.py").read_text() == "n = 1\n"
     assert world.status() == ""
-    assert world.repo.refs("refs/heads/factory/fa-") == {}
-    assert verify(world.repo, world.store, "main").problems == ()
+    assert world.branches() == set()
+    assert verify(world.repo, world.store).problems == ()
 
 
 def test_the_tree_that_lands_is_the_tree_the_gates_saw(world: World) -> None:
@@ -80,7 +84,7 @@ def test_red_gates_go_back_twice_and_then_wait_for_a_person(world: World) -> Non
     world.store.append(bead, ChangeApproved(), "human:ana@example.org")
     world.settle()
     assert world.bead(bead).state == "landed"
-    assert world.repo.refs("refs/heads/factory/fa-") == {}
+    assert world.branches() == set()
     assert len(world.repo.refs("refs/factory/kept/")) == 2, "earlier attempts stay on refs"
 
 
@@ -113,12 +117,6 @@ def test_gates_that_nobody_has_trusted_do_not_run(world: World) -> None:
     commit(world.root, {FILE: '[gates.tests]\nrun = "curl evil"\n'}, "other gates")
     assert world.settle()[bead].code == "not-trusted"
     assert world.gate_runs == []
-
-
-def test_a_gate_of_the_candidate_itself_does_not_count(world: World) -> None:
-    world.submit({FILE: "# no gates any more\n"})
-    world.tick()
-    assert len(world.gate_runs) == 1
 
 
 # ---------------------------------------------------------------- people's checkouts
@@ -204,7 +202,7 @@ def announce(world: World) -> CommitId:
     landing = candidates.sealed(world.repo, bead, bead.change, bead.candidate.verdicts)
     announced = LandingAnnounced(commit=landing, target="main", onto=world.head)
     world.store.append(bead.id, announced, "landing:main")
-    record = {"target": "main", "old": world.head, "new": landing, "roots": [str(world.root)]}
+    record = {"target": "main", "old": world.head, "new": landing, "since": time.time() - 1}
     (world.repo.state_dir / "landing.json").write_text(json.dumps(record))
     return landing
 
@@ -219,7 +217,7 @@ def recovered_and_landed_once(world: World) -> None:
     assert (world.root / "src/a.py").read_text() == "a = 2\n"
     assert not (world.root / "README.md").exists()
     assert not (world.repo.state_dir / "landing.json").exists()
-    assert verify(world.repo, world.store, "main").problems == ()
+    assert verify(world.repo, world.store).problems == ()
 
 
 def test_killed_after_the_announcement(world: World) -> None:
@@ -230,7 +228,7 @@ def test_killed_after_the_announcement(world: World) -> None:
 def test_killed_after_the_files_followed(world: World) -> None:
     landing = announce(world)
     (place,) = checkouts.checkouts(world.repo, "main")
-    assert checkouts.follow(place, world.head, landing)
+    assert checkouts.follow(world.repo, place, "main", world.head, landing) is None
     recovered_and_landed_once(world)
 
 
@@ -250,7 +248,7 @@ def test_killed_while_the_files_followed(world: World, done: list[str]) -> None:
 def test_killed_after_the_target_moved(world: World) -> None:
     landing = announce(world)
     (place,) = checkouts.checkouts(world.repo, "main")
-    checkouts.follow(place, world.head, landing)
+    assert checkouts.follow(world.repo, place, "main", world.head, landing) is None
     world.repo.move_ref("refs/heads/main", landing, world.head)
     recovered_and_landed_once(world)
 
@@ -273,3 +271,128 @@ def test_a_bead_dropped_while_its_gates_run_does_not_land(world: World) -> None:
     world.queue.tick(snapshot, frozenset(), lambda *_: None)
     assert world.bead(bead).state == "dropped"
     assert world.head == before
+
+
+# ---------------------------------------------------------------- what a reviewer broke
+
+
+def test_a_second_parent_undoes_nothing_that_landed_since(world: World) -> None:
+    base = world.head
+    newer = commit(world.root, {"NEWER": "by a person\n", FILE: SETTINGS + "# stricter\n"}, "newer")
+    git(world.root, "reset", "-q", "--hard", base)
+    tree = git(world.root, "rev-parse", f"{base}^{{tree}}").strip()
+    evil = git(world.root, "commit-tree", tree, "-p", base, "-p", newer, "-m", "evil").strip()
+    git(world.root, "reset", "-q", "--hard", newer)
+    merged = merge_change(world.repo, CommitId(newer), CommitId(evil), base)
+    assert isinstance(merged, Clean)
+    assert merged.tree == world.repo.tree_of(CommitId(newer))
+
+
+@pytest.mark.parametrize("path", [FILE, "beads/2026-01-01/fa-0000.jsonl"])
+def test_a_change_of_settings_or_beads_does_not_land_even_when_it_was_let_out(world: World, path: str) -> None:
+    bead = world.submit({path: "[gates.tests]\nrun = 'true'\n", "src/a.py": "a = 2\n"})
+    world.settle()
+    held = world.bead(bead)
+    assert (held.state, held.setback and held.setback.code) == ("waiting", "unfit")
+    assert world.gate_runs == []
+
+
+def test_a_file_of_the_target_called_beads_is_not_replaced(world: World) -> None:
+    commit(world.root, {"beads": "mine\n"}, "a file called beads")
+    bead = world.submit({"src/a.py": "a = 2\n"})
+    world.settle()
+    held = world.bead(bead)
+    assert held.setback is not None
+    assert "a file called beads" in held.setback.reason
+    assert (world.root / "beads").read_text() == "mine\n"
+
+
+def test_a_bead_is_settled_on_the_target_it_was_made_for(world: World) -> None:
+    landing = announce(world)
+    (world.repo.state_dir / "landing.json").unlink()
+    git(world.root, "update-ref", "refs/heads/main", landing)
+    git(world.root, "reset", "-q", "--hard")
+    git(world.root, "checkout", "-q", "-b", "other", "HEAD~1")
+    elsewhere = Queue(world.repo, world.store, "other", 2)
+    elsewhere.recover(world.store.beads())
+    (bead,) = world.store.beads().values()
+    assert (bead.state, bead.landed, bead.landed_on) == ("landed", landing, "main")
+    assert verify(world.repo, world.store).problems == ()
+
+
+def test_a_change_made_for_another_target_is_left_to_it(world: World) -> None:
+    bead = world.submit({"src/a.py": "a = 2\n"})
+    git(world.root, "branch", "other")
+    elsewhere = Queue(world.repo, world.store, "other", 2)
+    elsewhere.tick(world.store.beads(), frozenset(), lambda *_: None)
+    assert world.bead(bead).candidate is None
+
+
+def test_peoples_branches_and_commits_under_the_beads_name_stay(world: World, tmp_path: Path) -> None:
+    bead = world.submit({"src/a.py": "a = 2\n"}, land=False)
+    world.settle()
+    git(world.root, "branch", f"factory/{bead}/mine", f"factory/{bead}/1")
+    git(world.root, "worktree", "add", "-q", str(tmp_path / "review"), f"factory/{bead}/1")
+    world.store.append(bead, ChangeApproved(), "human:ana@example.org")
+    world.settle()
+    assert world.bead(bead).state == "landed"
+    assert world.branches() == {
+        f"factory/{bead}/1",
+        f"factory/{bead}/mine",
+    }
+    assert git(tmp_path / "review", "status", "--porcelain") == ""
+
+
+def test_a_person_who_went_on_with_an_agents_branch_is_told_at_approval(world: World, tmp_path: Path) -> None:
+    bead = world.submit({"src/a.py": "a = 2\n"}, land=False)
+    world.settle()
+    git(world.root, "worktree", "add", "-q", str(tmp_path / "review"), f"factory/{bead}/1")
+    commit(tmp_path / "review", {"src/a.py": "a = 3\n"}, "review")
+    with pytest.raises(BranchMoved):
+        require_unmoved(world.repo, world.bead(bead))
+
+
+def test_a_candidate_outlives_garbage_collection(world: World) -> None:
+    bead = world.submit({"src/a.py": "a = 2\n"})
+    (world.root / "src/a.py").write_text("in the way\n")
+    world.settle()
+    git(world.root, "gc", "-q", "--prune=now")
+    git(world.root, "checkout", "-q", "src/a.py")
+    world.settle()
+    assert world.bead(bead).state == "landed"
+    assert world.repo.refs("refs/factory/candidates/") == {}
+
+
+def test_one_beads_trouble_does_not_stop_the_others_and_ends_with_a_person(world: World) -> None:
+    troubled, fine = world.submit({":(bad)": "one\n"}), world.submit({"b.txt": "b\n"})
+    git(world.root, "update-ref", "-d", f"refs/heads/factory/{troubled}/1")
+    git(world.root, "reflog", "expire", "--expire=now", "--all")
+    git(world.root, "gc", "-q", "--prune=now")
+    world.tick(4)
+    assert world.bead(fine).state == "landed"
+    held = world.bead(troubled)
+    assert (held.state, held.setback and held.setback.code) == ("waiting", "trouble")
+
+
+def test_conflicting_files_with_strange_names_are_named(world: World) -> None:
+    world.submit({":(bad)": "one\n"})
+    second = world.submit({":(bad)": "two\n"})
+    world.settle()
+    back = world.bead(second)
+    assert back.setback is not None
+    assert ":(bad)" in back.setback.reason
+
+
+def test_a_filter_that_fails_leaves_the_checkout_as_it_was_and_the_bead_with_a_person(world: World) -> None:
+    bead = world.submit(
+        {".gitattributes": "*.bin filter=broken\n", "z.bin": "z\n", "src/a.py": "a = 2\n", "README.md": ""}
+    )
+    git(world.root, "config", "filter.broken.smudge", "false")
+    git(world.root, "config", "filter.broken.required", "true")
+    before = world.head
+    world.settle()
+    held = world.bead(bead)
+    assert (held.state, held.setback and held.setback.code) == ("waiting", "checkout")
+    assert world.head == before
+    assert world.status() == ""
+    assert (world.root / "README.md").exists()

@@ -4,12 +4,13 @@ import pytest
 
 from factory.base.ids import BeadId, CommitId, EventId, SessionId, TreeId
 from factory.base.settings import Gate
-from factory.beads.fold import Bead, Candidate, Change, Hook, Verdict
+from factory.beads.fold import Bead, Candidate, Change, Hook, Run, Verdict
 from factory.landing.step import Build, Hold, Land, RunGates, SendBack, Step, Target, Wait, in_line, next_step
 
 HEAD, OTHER = CommitId("a" * 40), CommitId("b" * 40)
 GATES = {"lint": Gate(run="true"), "tests": Gate(run="true")}
 TARGET = Target("main", HEAD, GATES, reworks=2)
+RUN = Run(SessionId("s1"), "ada", "command", "", 1, 1, HEAD, "factory/fa-0000/1", "", "main")
 CHANGE = Change(OTHER, HEAD, "factory/fa-0000/1", SessionId("s1"), "ada", "", "did it", EventId("1"))
 BEAD = Bead(BeadId("fa-0000"), title="Do it", state="queued", change=CHANGE)
 
@@ -71,7 +72,9 @@ def test_a_bead_that_was_not_to_land_waits_for_review() -> None:
 
 def test_the_line_is_by_priority_and_then_by_submission() -> None:
     beads = {
-        name: Bead(BeadId(name), state="queued", priority=priority, change=replace(CHANGE, submitted=EventId(at)))
+        name: Bead(
+            BeadId(name), state="queued", priority=priority, run=RUN, change=replace(CHANGE, submitted=EventId(at))
+        )
         for name, priority, at in (("late", 2, "3"), ("early", 2, "2"), ("urgent", 0, "9"))
     }
-    assert [bead.id for bead in in_line(beads)] == ["urgent", "early", "late"]
+    assert [bead.id for bead in in_line(beads, "main")] == ["urgent", "early", "late"]

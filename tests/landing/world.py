@@ -49,7 +49,14 @@ class World:
         attempt = self.store.bead(bead).attempts + 1
         session, branch, base = SessionId(f"s{bead}-{attempt}"), f"factory/{bead}/{attempt}", self.head
         started = SessionStarted(
-            agent="ada", runtime="command", model="", attempt=attempt, fence=attempt, base=base, branch=branch
+            agent="ada",
+            runtime="command",
+            model="",
+            attempt=attempt,
+            fence=attempt,
+            base=base,
+            branch=branch,
+            target="main",
         )
         self.store.append(bead, started, "floor:here", session)
         head = self._change(files, base)
@@ -91,6 +98,11 @@ class World:
     def bead(self, bead: BeadId) -> Bead:
         """A bead as it is now."""
         return self.store.bead(bead)
+
+    def branches(self) -> set[str]:
+        """Every branch below ``factory/`` but that of the beads."""
+        refs = self.repo.refs("refs/heads/factory/")
+        return {ref.removeprefix("refs/heads/") for ref in refs} - {"factory/beads"}
 
     def status(self) -> str:
         """What git says of the main work tree: empty when it is clean."""

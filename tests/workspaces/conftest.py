@@ -8,23 +8,13 @@ import pytest
 from factory.workspaces.sandbox import Sandbox
 from factory.workspaces.sandboxes import choose
 
-from .world import World, make_world
+from .world import World, copy_world, make_home, make_world, nothing_is_broken
 
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The user's home, with a key in it; git knows a name from it."""
-    folder = tmp_path / "home"
-    (folder / ".ssh").mkdir(parents=True)
-    (folder / ".ssh" / "id").write_text("hunter2\n")
-    (folder / ".gitconfig").write_text(
-        "[user]\n\tname = Ana\n\temail = ana@example.org\n[init]\n\tdefaultBranch = main\n"
-    )
-    monkeypatch.setenv("HOME", str(folder))
-    for name in ("XDG_CONFIG_HOME", "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("MODEL_API_KEY", "hunter2")
-    return folder
+    return make_home(tmp_path / "home", monkeypatch)
 
 
 @pytest.fixture(scope="session")
@@ -33,24 +23,25 @@ def bubblewrap() -> Sandbox:
     return choose("bubblewrap")
 
 
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """The repository that those of the tests are copied from."""
+    with pytest.MonkeyPatch.context() as patch:
+        top = tmp_path_factory.mktemp("template")
+        return make_world(top, make_home(top / "home", patch), choose("none"))
+
+
 @pytest.fixture
-def world(tmp_path: Path, home: Path, bubblewrap: Sandbox) -> Iterator[World]:
+def world(tmp_path: Path, home: Path, bubblewrap: Sandbox, template: World) -> Iterator[World]:
     """A repository whose workspaces are confined by bubblewrap."""
-    made = make_world(tmp_path, home, bubblewrap)
+    made = copy_world(template, tmp_path, home, bubblewrap)
     yield made
-    _nothing_is_broken(made)
+    nothing_is_broken(made)
 
 
 @pytest.fixture(params=["bubblewrap", "none"])
-def each_world(request: pytest.FixtureRequest, tmp_path: Path, home: Path) -> Iterator[World]:
+def each_world(request: pytest.FixtureRequest, tmp_path: Path, home: Path, template: World) -> Iterator[World]:
     """A repository for each backend, for what must be the same in all of them."""
-    made = make_world(tmp_path, home, choose(request.param))
+    made = copy_world(template, tmp_path, home, choose(request.param))
     yield made
-    _nothing_is_broken(made)
-
-
-def _nothing_is_broken(world: World) -> None:
-    from .world import git
-
-    said = git(world.main, "fsck", "--no-progress", "--no-dangling")
-    assert said == ""
+    nothing_is_broken(made)

@@ -7,14 +7,16 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from factory.workspaces.sandbox import Sandbox
 from factory.workspaces.sandboxes import choose
 from factory.workspaces.workspace import Brought, Nothing, Unwanted, Workspace
 
-from .world import World, git, make_world, sh
+from .world import World, copy_world, git, make_home, make_world, nothing_is_broken, running, sh
 
 ATTACKS = {
     "moves main": "echo x > x; git add x; git commit -qm x; git update-ref refs/heads/main HEAD; git branch -f main HEAD",
@@ -136,23 +138,34 @@ def host_goes_about_its_business(world: World) -> None:
     git(world.main, "for-each-ref")
 
 
-def running(words: str) -> list[str]:
-    """Processes whose command line holds ``words``."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):
-            line = path.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
-            if words in line:
-                found.append(line)
-    return found
+@dataclass(frozen=True)
+class Field:
+    """Where one attack after the other is made: a repository, and another agent at work beside the attacker."""
+
+    world: World
+    sibling: Workspace
+
+
+@pytest.fixture(scope="module")
+def field(tmp_path_factory: pytest.TempPathFactory, bubblewrap: Sandbox, template: World) -> Iterator[Field]:
+    """The same for all attacks, which each prove that they changed nothing in it."""
+    with pytest.MonkeyPatch.context() as patch:
+        top = tmp_path_factory.mktemp("field")
+        world = copy_world(template, top, make_home(top / "home", patch), bubblewrap)
+        git(world.main, "branch", "other")
+        sibling = world.lease(9)
+        (sibling.root / "theirs").write_text("theirs")
+        yield Field(world, sibling)
+        sibling.give_back()
+        assert world.leftovers() == []
+        nothing_is_broken(world)
 
 
 @pytest.mark.parametrize("name", ATTACKS)
-def test_an_attack_reaches_nothing(world: World, listener: Listener, name: str) -> None:
-    sibling = world.lease(9)
+def test_an_attack_reaches_nothing(field: Field, listener: Listener, name: str) -> None:
+    world, sibling = field.world, field.sibling
+    there = world.leftovers()
     workspace = world.lease(1)
-    git(world.main, "branch", "other")
-    (sibling.root / "theirs").write_text("theirs")
     before = world.untouchable()
     theirs = {path: path.read_bytes() for path in sibling.root.rglob("*") if path.is_file()}
 
@@ -175,8 +188,9 @@ def test_an_attack_reaches_nothing(world: World, listener: Listener, name: str) 
     if kept.commit:
         assert "hunter2" not in git(world.main, "grep", "hunter2", kept.commit, ok=(0, 1))
     workspace.give_back()
-    sibling.give_back()
-    assert world.leftovers() == []
+    if isinstance(outcome, Brought):
+        git(world.main, "branch", "-qD", "factory/fa-7k2m/1")
+    assert world.leftovers() == there
 
 
 WORKS_WITHOUT_A_BOUNDARY = {

@@ -1,10 +1,11 @@
 """What did not land is kept: on a ref when git can take it whole, moved aside when not."""
 
+import shutil
 import tempfile
 from pathlib import Path
 
 from factory.workspaces.salvage import kept_ref
-from factory.workspaces.workspace import Brought, Kept, lease, recover
+from factory.workspaces.workspace import Brought, Kept, Unwanted, lease, recover
 
 from .world import World, git, sh
 
@@ -121,6 +122,23 @@ def test_a_broken_git_directory_is_kept_beside_the_work(world: World) -> None:
     assert workspace.root.is_dir(), "the work tree itself came out whole"
     workspace.give_back()
     assert world.leftovers() == []
+
+
+def test_a_work_tree_that_somebody_removed_is_said_to_be_gone(each_world: World) -> None:
+    workspace = each_world.lease()
+    sh(workspace, "echo x > x; git add x; git commit -qm x")
+    made = sh(workspace, "git rev-parse HEAD").text.strip()
+    shutil.rmtree(workspace.root)
+    outcome = workspace.bring_out("m")
+    assert isinstance(outcome, Unwanted)
+    assert outcome.reason == "the work tree is gone: somebody removed its folder"
+    kept = workspace.keep()
+    assert kept.why_folder == outcome.reason
+    assert kept.folder is not None
+    assert (kept.folder / "git" / "objects" / made[:2] / made[2:]).exists(), "the agent's commits are still there"
+    assert workspace.keep().folder == kept.folder
+    workspace.give_back()
+    assert each_world.leftovers() == []
 
 
 def test_an_unreadable_folder_is_kept(world: World) -> None:

@@ -8,21 +8,30 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from factory.base.ids import SessionId, new_session_id
+from factory.git import worktrees
 from factory.workspaces import private_git
 from factory.workspaces import workspace as workspaces
+from factory.workspaces.collecting import CheckoutFailed
 from factory.workspaces.salvage import kept_ref
-from factory.workspaces.workspace import Kept, Workspace, leased, recover
+from factory.workspaces.sandbox import Sandbox
+from factory.workspaces.workspace import Kept, NotMade, Workspace, lease, leased, recover
 
-from .world import World, git, sh
+from .world import World, git, make_world, sh
 
-ROUNDS = 8
+ROUNDS = 6
+
+
+@pytest.fixture(autouse=True)
+def _a_lock_is_stale_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A git that was killed here is dead at once; nobody needs to be waited for."""
+    monkeypatch.setattr(worktrees, "_STALE_S", 0.5)
 
 
 @contextlib.contextmanager
@@ -104,7 +113,7 @@ def test_killed_with_work_in_the_tree(world: World, moment: str) -> None:
         assert git(world.main, "show", f"{kept_ref(session)}:a.txt") == "changed"
 
 
-@pytest.mark.parametrize("round_", range(4))
+@pytest.mark.parametrize("round_", range(3))
 def test_killed_in_the_middle_of_giving_back(world: World, round_: int) -> None:
     session = new_session_id()
     moment = random.Random(round_).uniform(0, 0.02)
@@ -168,11 +177,76 @@ def test_what_fails_while_leasing_leaves_nothing(world: World, monkeypatch: pyte
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(private_git, "copy_index", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(NotMade) as caught:
         world.lease()
+    assert caught.value.sentence == "the workspace fa-7k2m-1 could not be made: No space left on device"
+    assert caught.value.hint
     assert world.leftovers() == []
     assert leased(world.repo) == []
     assert git(world.main, "branch", "--format=%(refname:short)").split() == ["main"]
+
+
+def test_a_base_that_git_cannot_write_out_leaves_nothing(tmp_path: Path, home: Path, bubblewrap: Sandbox) -> None:
+    world = make_world(tmp_path, home, bubblewrap)
+    blob = git(world.main, "rev-parse", "main:a.txt")
+    (world.common / "objects" / blob[:2] / blob[2:]).unlink()
+    with pytest.raises(CheckoutFailed) as caught:
+        world.lease()
+    assert caught.value.sentence.startswith("git could not write the files of a new work tree: ")
+    assert "\n" not in caught.value.sentence
+    assert world.leftovers() == []
+
+
+def test_a_worktrees_folder_that_cannot_be_made_is_told_in_one_sentence(world: World) -> None:
+    world.root.write_text("a file is in the way")
+    with pytest.raises(NotMade) as caught:
+        world.lease()
+    assert str(world.root) in caught.value.sentence
+    world.root.unlink()
+    assert world.leftovers() == []
+
+
+def test_what_cannot_be_given_back_after_a_failure_does_not_hide_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(error: OSError) -> Callable[..., None]:
+        def fail(*_: object) -> None:
+            raise error
+
+        return fail
+
+    request = world.request()
+    with monkeypatch.context() as patch:
+        patch.setattr(private_git, "copy_index", failing(OSError(28, "No space left on device")))
+        patch.setattr(workspaces, "remove_tree", failing(OSError(5, "Input/output error")))
+        with pytest.raises(NotMade, match="No space left"):
+            lease(world.repo, request, world.root)
+    assert leased(world.repo) == [request.session]
+    recover(world.repo, request.session, world.sandbox, world.root)
+    assert world.leftovers() == []
+
+
+@pytest.mark.parametrize("age_s", [60, -3600], ids=["old", "from the future"])
+def test_a_lock_that_a_killed_git_left_is_removed(world: World, monkeypatch: pytest.MonkeyPatch, age_s: int) -> None:
+    monkeypatch.setattr(worktrees, "_STALE_S", 0.3)
+    lock = world.common / "packed-refs.lock"
+    lock.touch()
+    os.utime(lock, (time.time() - age_s,) * 2)
+    worktrees.clear_stale_lock(world.repo)
+    assert not lock.exists()
+
+
+def test_the_lock_of_a_git_that_works_is_left_to_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worktrees, "_STALE_S", 60)
+    lock = world.common / "packed-refs.lock"
+    lock.touch()
+    with ThreadPoolExecutor(1) as pool:
+        clearing = pool.submit(worktrees.clear_stale_lock, world.repo)
+        with pytest.raises(TimeoutError):
+            clearing.result(0.3)
+        assert lock.exists()
+        lock.unlink()
+        clearing.result(10)
 
 
 def test_twenty_at_once_from_threads_all_succeed(world: World) -> None:

@@ -1,9 +1,13 @@
 """A small git world: a repository with a space and a letter outside ASCII in its path, and its workspaces."""
 
 import asyncio
+import contextlib
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
+
+import pytest
 
 from factory.base import process
 from factory.base.ids import CommitId, new_session_id
@@ -81,15 +85,13 @@ class World:
 
     def untouchable(self) -> dict[str, bytes]:
         """Every byte an agent must not change: main checkout, refs, config, hooks, objects, other entries."""
+        aside = {str(self.common / name) for name in ("factory", "refs/heads/factory", "worktrees/fa-7k2m-1", "logs")}
         found = {}
-        agents = self.common / "refs" / "heads" / "factory"
         for top in (self.main, self.home):
-            for path in sorted(top.rglob("*")):
-                ours = path.is_relative_to(self.common / "factory") or path.is_relative_to(agents)
-                entry = path.is_relative_to(self.common / "worktrees" / "fa-7k2m-1")
-                logs = path.is_relative_to(self.common / "logs")
-                if path.is_file() and not (ours or entry or logs):
-                    found[str(path)] = path.read_bytes()
+            for folder, names, files in os.walk(top):
+                names[:] = [name for name in names if f"{folder}/{name}" not in aside]
+                paths = [f"{folder}/{name}" for name in files]
+                found |= {path: Path(path).read_bytes() for path in paths if Path(path).is_file()}
         return found
 
     def leftovers(self) -> list[str]:
@@ -102,17 +104,57 @@ class World:
         return found + ([f"{registered} worktrees"] if registered != 1 else [])
 
 
+def make_home(folder: Path, patch: pytest.MonkeyPatch) -> Path:
+    """A user's home, with a key in it; git knows a name from it."""
+    (folder / ".ssh").mkdir(parents=True)
+    (folder / ".ssh" / "id").write_text("hunter2\n")
+    (folder / ".gitconfig").write_text(
+        "[user]\n\tname = Ana\n\temail = ana@example.org\n[init]\n\tdefaultBranch = main\n"
+    )
+    patch.setenv("HOME", str(folder))
+    for name in ("XDG_CONFIG_HOME", "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
+        patch.delenv(name, raising=False)
+    patch.setenv("MODEL_API_KEY", "hunter2")
+    return folder
+
+
 def make_world(top: Path, home: Path, sandbox: Sandbox, *init: str) -> World:
     """A repository below ``top`` with a first commit on main."""
     main = top / "a répo"
     main.mkdir(parents=True)
     git(main, "init", "-q", *init, ".")
+    for sample in (main / ".git" / "hooks").glob("*.sample"):
+        sample.unlink()
     write(main, a_dot_txt="one\n", folder__b_dot_txt="two\n", _dot_gitignore="*.log\n.env\n")
     git(main, "add", "-A")
     git(main, "commit", "-qm", "first")
     return World(find(main), home, sandbox)
 
 
+def copy_world(template: World, top: Path, home: Path, sandbox: Sandbox) -> World:
+    """What ``make_world`` makes, from one that it made: a copy costs a fifth."""
+    main = top / template.main.name
+    shutil.copytree(template.main, main, symlinks=True)
+    git(main, "update-index", "-q", "--refresh")
+    return World(find(main), home, sandbox)
+
+
+def nothing_is_broken(world: World) -> None:
+    """The repository is sound, whatever was done to its workspaces."""
+    assert git(world.main, "fsck", "--no-progress", "--no-dangling") == ""
+
+
 def sh(workspace: Workspace, script: str, env: dict[str, str] | None = None) -> Finished:
     """Run a shell script in the workspace."""
     return asyncio.run(workspace.run(["sh", "-c", script], limits=LIMITS, env=env))
+
+
+def running(words: str) -> list[str]:
+    """Processes whose command line holds ``words``."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            line = path.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+            if words in line:
+                found.append(line)
+    return found

@@ -1,0 +1,1 @@
+"""The ground floor: processes started, bounded, named and ended."""
