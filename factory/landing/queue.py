@@ -48,6 +48,12 @@ from factory.landing.target import look
 
 _MOVED = Wait("target-moved", "the target or its checkout changed during the landing; trying again")
 
+_HALF = Wait(
+    "local-changes",
+    "an interrupted landing left a checkout of the target half way, and something is in the way of finishing it",
+    "commit or stash what is changed there, then factory run",
+)
+
 _CANDIDATES = "refs/factory/candidates/"
 _BRANCH_DEPTH = 3
 _SHOWN = 20
@@ -129,8 +135,7 @@ class Queue:
 
     def recover(self, beads: Mapping[BeadId, Bead]) -> None:
         """Complete what a killed landing left half done; called once, before the first tick."""
-        if self._journal.exists() and self._mended(json.loads(self._journal.read_bytes())):
-            self._journal.unlink()
+        self._clean_slate()
         for bead in beads.values():
             if bead.state == "queued":
                 self._settle_announced(bead)
@@ -233,6 +238,8 @@ class Queue:
         change, candidate = bead.change, bead.candidate
         assert change is not None
         assert candidate is not None
+        if not self._clean_slate():
+            return _HALF
         obstacle = self._obstacle(target, candidate.commit)
         if obstacle is not None:
             return obstacle
@@ -321,6 +328,12 @@ class Queue:
             self.repo.move_ref(ref, head, ZERO, why="factory: earlier attempt")
         elif not self.repo.is_ancestor(head, kept):
             self._keep(f"{ref}-{head[:10]}", head)
+
+    def _clean_slate(self) -> bool:
+        """Whether no killed landing is left half done in anybody's checkout; finishes one if it can."""
+        if self._journal.exists() and self._mended(json.loads(self._journal.read_bytes())):
+            self._journal.unlink()
+        return not self._journal.exists()
 
     @property
     def _journal(self) -> Path:

@@ -117,9 +117,11 @@ def test_really_killed_at_any_moment_it_is_finished_or_taken_back(world: World, 
     (tmp_path / "now").read_text()
     floor.send_signal(signal.SIGKILL)
     floor.wait()
-    assert not mended(world, back=True), "its git still writes"
-    assert world.lock.exists()
-    os.killpg(floor.pid, signal.SIGKILL)
+    try:
+        assert not mended(world, back=True), "its git still writes"
+        assert world.lock.exists()
+    finally:
+        os.killpg(floor.pid, signal.SIGKILL)
     git(world.root, "config", "--unset", "filter.slow.smudge")
     while not mended(world, back=True):
         time.sleep(0.05)

@@ -39,6 +39,17 @@ def world(tmp_path: Path, home: Path, bubblewrap: Sandbox, template: World) -> I
     nothing_is_broken(made)
 
 
+@pytest.fixture(scope="module")
+def lasting_world(tmp_path_factory: pytest.TempPathFactory, bubblewrap: Sandbox, template: World) -> Iterator[World]:
+    """One repository for all the cases of a module's tables, each of which leaves it as it found it."""
+    with pytest.MonkeyPatch.context() as patch:
+        top = tmp_path_factory.mktemp("lasting")
+        made = copy_world(template, top, make_home(top / "home", patch), bubblewrap)
+        yield made
+        assert made.leftovers() == []
+        nothing_is_broken(made)
+
+
 @pytest.fixture(params=["bubblewrap", "none"])
 def each_world(request: pytest.FixtureRequest, tmp_path: Path, home: Path, template: World) -> Iterator[World]:
     """A repository for each backend, for what must be the same in all of them."""

@@ -12,11 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from factory.workspaces.sandbox import Sandbox
 from factory.workspaces.sandboxes import choose
 from factory.workspaces.workspace import Brought, Nothing, Unwanted, Workspace
 
-from .world import World, copy_world, git, make_home, make_world, nothing_is_broken, running, sh
+from .world import World, git, make_world, running, sh
 
 ATTACKS = {
     "moves main": "echo x > x; git add x; git commit -qm x; git update-ref refs/heads/main HEAD; git branch -f main HEAD",
@@ -147,18 +146,13 @@ class Field:
 
 
 @pytest.fixture(scope="module")
-def field(tmp_path_factory: pytest.TempPathFactory, bubblewrap: Sandbox, template: World) -> Iterator[Field]:
+def field(lasting_world: World) -> Iterator[Field]:
     """The same for all attacks, which each prove that they changed nothing in it."""
-    with pytest.MonkeyPatch.context() as patch:
-        top = tmp_path_factory.mktemp("field")
-        world = copy_world(template, top, make_home(top / "home", patch), bubblewrap)
-        git(world.main, "branch", "other")
-        sibling = world.lease(9)
-        (sibling.root / "theirs").write_text("theirs")
-        yield Field(world, sibling)
-        sibling.give_back()
-        assert world.leftovers() == []
-        nothing_is_broken(world)
+    git(lasting_world.main, "branch", "other")
+    sibling = lasting_world.lease(9)
+    (sibling.root / "theirs").write_text("theirs")
+    yield Field(lasting_world, sibling)
+    sibling.give_back()
 
 
 @pytest.mark.parametrize("name", ATTACKS)

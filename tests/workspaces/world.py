@@ -86,7 +86,7 @@ class World:
     def untouchable(self) -> dict[str, bytes]:
         """Every byte an agent must not change: main checkout, refs, config, hooks, objects, other entries."""
         aside = {str(self.common / name) for name in ("factory", "refs/heads/factory", "worktrees/fa-7k2m-1", "logs")}
-        found = {}
+        found: dict[str, bytes] = {}
         for top in (self.main, self.home):
             for folder, names, files in os.walk(top):
                 names[:] = [name for name in names if f"{folder}/{name}" not in aside]
