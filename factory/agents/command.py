@@ -64,6 +64,8 @@ def outcome_of(task: Task, ended: Ended, last_lines: list[str]) -> Outcome:
             return Failed("timeout", f"{program} was ended after {task.limits.wall_s:g} s{said}")
         case "idle":
             return Failed("idle", f"{program} was ended after {task.limits.idle_s or 0:g} s without output{said}")
+        case "processes":
+            return Failed("exit", f"{program} started more processes than it may, and was ended{said}")
         case _:
             pass
     if ended.code == 0:

@@ -8,8 +8,9 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from factory.base.process import (
     RUN_MARK,
@@ -42,19 +43,23 @@ async def run_async(
     """
     started = time.monotonic()
     with starting(argv[0]):
-        child = await asyncio.create_subprocess_exec(
-            *argv,
-            env=dict(env),
-            cwd=cwd,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            start_new_session=True,
+        child, cancelled = await _whole(
+            asyncio.create_subprocess_exec(
+                *argv,
+                env=dict(env),
+                cwd=cwd,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+                start_new_session=True,
+            )
         )
     kept = Tail(limits.kept_bytes)
     ended_by = ""
     crowded = asyncio.create_task(_end_crowd(child.pid, limits.processes))
     try:
+        if cancelled is not None:
+            raise cancelled
         await _feed(child, stdin)
         ended_by = await _drain(child, kept, limits, started, on_output)
         if not ended_by:
@@ -71,6 +76,20 @@ async def run_async(
         await asyncio.shield(child.wait())
         transport.close()
     return Finished(child.returncode or 0, kept.value(), b"", time.monotonic() - started, ended_by)
+
+
+async def _whole(
+    starting: Coroutine[Any, Any, asyncio.subprocess.Process],
+) -> tuple[asyncio.subprocess.Process, asyncio.CancelledError | None]:
+    """Let a start that was cancelled come to its end, so that there is a child to end.
+
+    asyncio itself would wait until every descendant has closed the pipes, and leave the descendants alone.
+    """
+    task = asyncio.ensure_future(starting)
+    try:
+        return await asyncio.shield(task), None
+    except asyncio.CancelledError as cancelled:
+        return await task, cancelled
 
 
 async def _feed(child: asyncio.subprocess.Process, data: bytes) -> None:

@@ -29,6 +29,8 @@ def judge(name: str, command: str, finished: Finished, timeout_s: float) -> Ruli
     """The ruling for one run of a gate; the exit code alone decides, never what was printed."""
     evidence = excerpt(finished.text)
     code = finished.code
+    if finished.ended_by == "processes":
+        return Ruling("held", "killed", f"gate {name} started more processes than it may, and was ended", evidence)
     if finished.ended_by:
         return Ruling("held", "timeout", f"gate {name} did not end within {timeout_s:g} s", evidence)
     if code == 0:

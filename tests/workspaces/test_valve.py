@@ -20,7 +20,10 @@ UNWANTED = {
     "large file": ("truncate -s 65M big; git add -N big", "64 MiB", ("big",)),
     "sparse terabyte": ("truncate -s 1T huge", "64 MiB", ("huge",)),
     "large file in a commit": (
-        "git config core.compression 0; head -c 68000000 /dev/zero > b; git add b; git commit -qm b; rm b; git rm -q --cached b; git stash",
+        (
+            "git config core.compression 0; head -c 68000000 /dev/zero > b; git add b; git commit -qm b; rm b;"
+            " git rm -q --cached b; git stash"
+        ),
         "64 MiB",
         ("b",),
     ),
