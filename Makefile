@@ -50,9 +50,8 @@ sweep: $(DEV_READY)
 	@FACTORY_SWEEP=20 FACTORY_SWEEP_FILES=5000 $(BIN)/python -m pytest -o timeout=3600 tests/crash $(ARGS)
 
 bench: $(DEV_READY)
-	@for file in benchmarks/*.py; do \
-		if test -e "$$file"; then echo "== $$file"; $(BIN)/python "$$file" || exit 1; \
-		else echo "there are no benchmarks"; fi; \
+	@for name in startup walk; do \
+		echo "== benchmarks/$$name.py"; $(BIN)/python -m "benchmarks.$$name" || exit 1; \
 	done
 
 clean:
