@@ -71,28 +71,22 @@ def own_group(groups: str, mounts: str) -> Path | None:
 
 @functools.cache
 def _home() -> Path | None:
-    """The group that ours go below, or ``None``; found by making one, once a process."""
+    """The group that ours go below where there is one, which does not say that we may make any in it."""
     try:
         groups, mounts = (Path("/proc/self", name).read_text(encoding="utf-8") for name in ("cgroup", "mountinfo"))
     except OSError:
         return None
     home = own_group(groups, mounts)
-    if home is None:
-        return None
-    with contextlib.suppress(OSError):  # version 2; refused everywhere but in its root group
-        (home / "cgroup.subtree_control").write_text("+pids", encoding="ascii")
-    probe = _group(home, f"probe-{os.getpid()}", 1)
-    if probe is not None:
-        _end(probe)
-    return home if probe is not None else None
+    if home is not None:
+        with contextlib.suppress(OSError):  # version 2; refused everywhere but in its root group
+            (home / "cgroup.subtree_control").write_text("+pids", encoding="ascii")
+    return home
 
 
 def _made(mark: str, processes: int) -> Path | None:
     home = _home()
-    return _group(home, mark, processes) if home is not None else None
-
-
-def _group(home: Path, mark: str, processes: int) -> Path | None:
+    if home is None:
+        return None
     group = home / f"factory.{mark}.{secrets.token_hex(4)}"
     try:
         (group / _INNER).mkdir(parents=True)

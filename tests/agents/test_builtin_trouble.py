@@ -82,6 +82,8 @@ def test_what_does_not_pass_in_time_is_overloaded(fault: dict[str, Any], tmp_pat
     assert len(session.events("model_retried")) == QUICK.tries - 1
 
 
+# httpx2 2.16 leaves its own byte stream to the garbage collector when a connection breaks inside it.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("after", range(12))
 def test_a_stream_that_breaks_anywhere_is_asked_again_without_a_doubled_message(after: int, tmp_path: Path) -> None:
     broken = {"text": "a" * 50, "fault": {"cut_stream_after": after}, **uses("write", path="a", content="1")}
