@@ -11,7 +11,6 @@ import os
 import signal
 import subprocess
 import time
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -232,18 +231,26 @@ def end_marked(mark: str) -> int:
 def crowd(leader: int) -> int:
     """How many threads ``leader`` and all its descendants have; 0 where there is no ``/proc``.
 
-    Numbers are read in ascending order, a parent mostly before its children, so that a tree which grows
-    while it is read is still followed. It takes about 2 ms for 100 processes on the machine.
+    It takes about 2 ms for 100 processes on the machine.
     """
-    inside = {leader}
-    threads: Counter[bool] = Counter()
+    threads: dict[int, int] = {}
+    children: dict[int, list[int]] = {}
     for pid in _pids():
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # it ended meanwhile
             facts = _stat(pid)
-            if facts.parent in inside:
-                inside.add(pid)
-            threads[pid in inside] += facts.threads
-    return threads[True]
+            threads[pid] = facts.threads
+            children.setdefault(facts.parent, []).append(pid)
+    return sum(threads.get(pid, 0) for pid in descendants(leader, children))
+
+
+def descendants(leader: int, children: Mapping[int, Sequence[int]]) -> list[int]:
+    """``leader`` and all below it, in whatever order the numbers stand: they start again when they run out."""
+    found, seen = [leader], {leader}
+    for pid in found:
+        new = [child for child in children.get(pid, ()) if child not in seen]
+        found += new
+        seen.update(new)
+    return found
 
 
 @dataclass(frozen=True)

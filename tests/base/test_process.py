@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from factory.base import children, process
-from factory.base.process import Limits, ProcessName, ProgramMissing, crowd, end_marked, pipe_between, run
+from factory.base.process import Limits, ProcessName, ProgramMissing, crowd, descendants, end_marked, pipe_between, run
 
 from . import crowd as crowd_program
 
@@ -139,6 +139,12 @@ def test_a_crowd_is_a_process_with_all_below_it() -> None:
         assert crowd(top.pid) == 4
         os.killpg(top.pid, signal.SIGKILL)
     assert crowd(top.pid) == 0
+
+
+def test_children_with_smaller_numbers_than_their_parents_belong_to_the_crowd() -> None:
+    children = {1: [900, 7], 900: [30, 31], 30: [950], 950: [2, 900], 7: [8]}
+    assert sorted(descendants(900, children)) == [2, 30, 31, 900, 950]
+    assert descendants(12, children) == [12]
 
 
 def crowded(tmp_path: Path, most: int, wall_s: float) -> process.Finished:
