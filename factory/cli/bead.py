@@ -1,7 +1,7 @@
 """``factory bead``: open, list, read and change beads. Each command is one call of the store."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,9 @@ from factory.cli import output, views
 from factory.cli.context import here
 from factory.cli.output import Json
 from factory.wiring import Office
+
+if TYPE_CHECKING:
+    from factory.beads.payloads import Payload
 
 app = typer.Typer(
     add_completion=False, help="Beads: pieces of work and their story.", no_args_is_help=True, rich_markup_mode=None
@@ -126,10 +129,7 @@ def edit(
     if title is None and text is None and priority is None and not any(labels.values()):
         raise typer.BadParameter("say what to change: --title, --text, --priority, --label or --unlabel")
     payload = checked(BeadEdited, title=title, text=text, priority=priority, **labels)
-    place = here()
-    place.store.append(bead, payload, place.person)
-    place.store.commit()
-    _show_result(place, bead, as_json=json, says="edited")
+    _append(bead, payload, as_json=json, says="edited")
 
 
 @app.command()
@@ -142,10 +142,7 @@ def link(
     """Add an edge: BEAD needs OTHER, is part_of it, was found_from it, or relates to it."""
     from factory.beads.payloads import BeadLinked, checked
 
-    place = here()
-    place.store.append(bead, checked(BeadLinked, edge=edge, to=to), place.person)
-    place.store.commit()
-    _show_result(place, bead, as_json=json, says=f"{edge} {to}")
+    _append(bead, checked(BeadLinked, edge=edge, to=to), as_json=json, says=f"{edge} {to}")
 
 
 @app.command()
@@ -153,10 +150,7 @@ def unlink(bead: BeadArg, edge: str, to: Annotated[str, typer.Argument(metavar="
     """Remove an edge."""
     from factory.beads.payloads import BeadUnlinked, checked
 
-    place = here()
-    place.store.append(bead, checked(BeadUnlinked, edge=edge, to=to), place.person)
-    place.store.commit()
-    _show_result(place, bead, as_json=json, says=f"no longer {edge} {to}")
+    _append(bead, checked(BeadUnlinked, edge=edge, to=to), as_json=json, says=f"no longer {edge} {to}")
 
 
 @app.command()
@@ -164,10 +158,7 @@ def comment(bead: BeadArg, text: str, json: Json = False) -> None:
     """Say something that its next agent will read."""
     from factory.beads.payloads import BeadCommented, checked
 
-    place = here()
-    place.store.append(bead, checked(BeadCommented, text=text), place.person)
-    place.store.commit()
-    _show_result(place, bead, as_json=json, says="commented")
+    _append(bead, checked(BeadCommented, text=text), as_json=json, says="commented")
 
 
 @app.command()
@@ -179,10 +170,7 @@ def drop(
     """Decide against a bead."""
     from factory.beads.payloads import BeadDropped, checked
 
-    place = here()
-    place.store.append(bead, checked(BeadDropped, reason=reason), place.person)
-    place.store.commit()
-    _show_result(place, bead, as_json=json, says="dropped")
+    _append(bead, checked(BeadDropped, reason=reason), as_json=json, says="dropped")
 
 
 @app.command()
@@ -194,10 +182,7 @@ def done(
     """Accept that a bead needs no change."""
     from factory.beads.payloads import NoChangeAccepted, checked
 
-    place = here()
-    place.store.append(bead, checked(NoChangeAccepted, reason=reason), place.person)
-    place.store.commit()
-    _show_result(place, bead, as_json=json, says="done")
+    _append(bead, checked(NoChangeAccepted, reason=reason), as_json=json, says="done")
 
 
 @app.command()
@@ -209,10 +194,7 @@ def reopen(
     """Give a waiting or dropped bead back to agents."""
     from factory.beads.payloads import BeadReopened, checked
 
-    place = here()
-    place.store.append(bead, checked(BeadReopened, reason=reason), place.person)
-    place.store.commit()
-    _show_result(place, bead, as_json=json, says="reopened")
+    _append(bead, checked(BeadReopened, reason=reason), as_json=json, says="reopened")
 
 
 @app.command()
@@ -241,6 +223,14 @@ def log(
         evidence = event.data.get("evidence")
         for text in str(evidence).splitlines() if evidence else ():
             output.say(f"    | {text}")
+
+
+def _append(bead: str, payload: "Payload", *, as_json: bool, says: str) -> None:
+    """Write one event as the person who called, commit it, and show the bead as it is then."""
+    place = here()
+    place.store.append(bead, payload, place.person)
+    place.store.commit()
+    _show_result(place, bead, as_json=as_json, says=says)
 
 
 def _print_beads(place: Office, beads: list[Bead], *, as_json: bool) -> None:

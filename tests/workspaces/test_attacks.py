@@ -53,7 +53,7 @@ ATTACKS = {
     "symbolic link out": 'ln -s "$SECRETS" key; ln -s ../../../etc/passwd up; git add -A; git commit -qm links',
     "a link where the private directories were": 'rm -rf "$COMMON/worktrees" "$COMMON/objects"; ln -s "$MAIN" "$COMMON/worktrees"'
     '; ln -s "$MAIN/.git/objects" "$COMMON/objects"; rm -f "$COMMON/config"; ln -s "$MARKER" "$COMMON/config"',
-    "reads a key": 'cat "$SECRETS"; cat ~root/.ssh/* /root/.ssh/* /etc/shadow; find /home /root /work -name id -path "*ssh*" -exec cat {} +',
+    "reads a key": 'cat "$SECRETS"; cat ~root/.ssh/* /root/.ssh/* /etc/shadow; find /home /root -name id -path "*ssh*" -exec cat {} +',
     "reads the host's environment": "env; cat /proc/*/environ; cat /proc/1/environ",
     "escapes through /proc": "cat /proc/1/root/$SECRETS; ls /proc/1/cwd/; for f in /proc/[0-9]*/fd/*; do ls -l $f; done",
     "kills the host": "for p in /proc/[0-9]*; do kill -9 ${p#/proc/}; done; kill -9 -1; kill -9 $HOST_PID",
