@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from factory.base.ids import BeadId
 from factory.beads.fold import Bead
@@ -88,7 +88,7 @@ async def _watch(place: Office, wanted: Sequence[BeadId]) -> bool:
 
 
 @contextlib.contextmanager
-def _signals(working: Floor):  # type: ignore[no-untyped-def]
+def _signals(working: Floor) -> Iterator[None]:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, working.stop)

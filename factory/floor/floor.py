@@ -150,11 +150,12 @@ class Floor:
         self._reap(snapshot)
         self.waits = self._queue.tick(snapshot.beads, self._gates_running(), self._start_gates)
         identities = self._startable()
-        planned = plan(self.store.beads(), identities, self.settings, backlog=self.backlog)
+        beads = self.store.beads()
+        planned = plan(beads, identities, self.settings, backlog=self.backlog)
         if planned.starts and not self.is_trusted():
             planned = replace(planned, starts=())
         self._write(planned, identities)
-        self._restless = any(bead.state in _RESTLESS for bead in self.store.beads().values())
+        self._restless = any(bead.state in _RESTLESS for bead in beads.values())
         started, self._pending = self._pending, []
         for job in started:
             await self._engine.start(job)

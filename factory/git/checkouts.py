@@ -128,8 +128,6 @@ def in_the_way(
     checkout: Checkout,
     old: CommitId,
     new: CommitId,
-    *,
-    look_only: bool = False,  # noqa: ARG001 - a promise to the reader of the call: every look keeps it
 ) -> InTheWay | None:
     """Whether something keeps the files of ``checkout`` from going from ``old`` to ``new``.
 

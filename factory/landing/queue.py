@@ -126,7 +126,7 @@ class Queue:
             return None
         if self.repo.resolve(candidate.commit) is None:
             return None
-        return self._obstacle(target, candidate.commit, look_only=True)
+        return self._obstacle(target, candidate.commit)
 
     def give_up_gates(self, bead: BeadId, commit: CommitId, reason: str) -> None:
         """The gates of a candidate cannot be run at all: say so as a verdict, which holds the change."""
@@ -258,9 +258,9 @@ class Queue:
             self._settle_announced(self.store.bead(bead.id))
         return refused
 
-    def _obstacle(self, target: Target, commit: CommitId, *, look_only: bool = False) -> Wait | None:
+    def _obstacle(self, target: Target, commit: CommitId) -> Wait | None:
         for place in checkouts.checkouts(self.repo, target.name):
-            obstacle = checkouts.in_the_way(self.repo, place, target.head, commit, look_only=look_only)
+            obstacle = checkouts.in_the_way(self.repo, place, target.head, commit)
             if obstacle is not None:
                 return _local_changes(obstacle, target.name)
         return None

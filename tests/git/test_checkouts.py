@@ -107,7 +107,7 @@ def test_a_look_writes_nothing_even_when_the_index_is_out_of_date(world: World, 
     (world.root / "changed.txt").touch()
     world.repo.state_dir.mkdir()
     before = everything_in(world.repo.git_dir)
-    assert in_the_way(world.repo, world.place, world.old, world.new, look_only=True) is None
+    assert in_the_way(world.repo, world.place, world.old, world.new) is None
     assert everything_in(world.repo.git_dir) == before
 
 
@@ -128,7 +128,7 @@ def test_a_look_sees_an_edit_of_the_same_length_made_in_the_moment_of_the_index(
     file.write_text("odd\n")
     for path in (file, index):
         os.utime(path, (1e9, 1e9))
-    refusal = in_the_way(world.repo, world.place, world.old, world.new, look_only=True)
+    refusal = in_the_way(world.repo, world.place, world.old, world.new)
     assert refusal is not None
     assert refusal.paths == ("changed.txt",)
 
