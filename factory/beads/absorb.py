@@ -8,18 +8,21 @@ Every function here is called under the store's lock.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from factory.base.files import replace_file, sync_folder, write_all
+from factory.base.files import read_plain, replace_file, sync_folder, write_all
 from factory.base.ids import BlobId, CommitId
-from factory.beads.union import Clash, United, bead_of, is_plain, unite
+from factory.beads.branch import BRANCH, PUBLISHED, REF, make_commit
+from factory.beads.changes import Changes
+from factory.beads.union import United, bead_of, is_plain, unite
 from factory.git import objects
 from factory.git.candidates import changed_paths
 from factory.git.objects import Objects
-from factory.git.repository import Repository
+from factory.git.repository import Move, Repository
 
 _FEW = 32
 """Up to here each file is synced by itself; beyond, all disks at once, which costs the same for any number."""
@@ -66,20 +69,21 @@ class BranchCopy:
 class LiveCopy:
     """The beads as the plain files have them."""
 
-    def __init__(self, live: Path, aside: Path) -> None:
+    def __init__(self, live: Path) -> None:
         self._live = live
-        self._aside = aside
         self._names: dict[str, list[str]] | None = None
 
     def read(self, path: str) -> bytes | None:
-        """The whole lines of a file, or ``None``; a torn tail was never acknowledged and is set aside."""
+        """The whole lines of a file, or ``None``; the store's lock is held, so a torn tail is a dead writer's."""
         try:
-            content = (self._live.parent / path).read_bytes()
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            content = read_plain(self._live.parent / path)
+        except OSError:
             return None
         whole = whole_lines(path, content)
         if len(whole) < len(content):
-            replace_file(self._aside / f"{path.rpartition('/')[2]}.{len(whole)}.torn", content[len(whole) :])
+            torn = content[len(whole) :]
+            name = f"{path.removeprefix('beads/').replace('/', '-')}.{hashlib.sha256(torn).hexdigest()[:12]}"
+            replace_file(self._live / "aside" / name, torn)
         return whole
 
     def named(self, bead: str) -> Iterable[str]:
@@ -93,7 +97,7 @@ class LiveCopy:
         found = []
         for folder, _, names in os.walk(self._live / below):
             inside = f"beads/{Path(folder).relative_to(self._live).as_posix()}/".replace("/./", "/")
-            found += [inside + name for name in names]
+            found += [inside + name for name in names if not name.startswith(".")]
         return found
 
 
@@ -138,30 +142,76 @@ def merged(repo: Repository, ours: CommitId, theirs: CommitId) -> Merged:
     return Merged(paths, mine, other, unite(paths, mine, other))
 
 
-@dataclass(frozen=True)
-class Absorbed:
-    """The live files that were replaced, and the ids that two beads shared."""
+def merge(repo: Repository, ours: CommitId, theirs: CommitId, message: str, *, sign: bool) -> CommitId:
+    """A commit that has both for parents and every line of both; one of the two if it has the other already."""
+    if repo.is_ancestor(theirs, ours):
+        return ours
+    if repo.is_ancestor(ours, theirs):
+        return theirs
+    return join(repo, merged(repo, ours, theirs), (ours, theirs), message, sign=sign)
 
-    paths: frozenset[str] = frozenset()
-    clashes: tuple[Clash, ...] = ()
+
+def join(repo: Repository, found: Merged, parents: tuple[CommitId, CommitId], message: str, *, sign: bool) -> CommitId:
+    """The commit of a union that was found; no ref moves."""
+    new = Objects(repo, like=parents[0])
+    tree = new.edited(parents[0], found.changes(new)).tree
+    return make_commit(repo, new, tree, parents, message, by="", sign=sign)
 
 
-def absorb(repo: Repository, live: Path, head: CommitId, paths: Iterable[str]) -> tuple[dict[str, bytes | None], United]:
-    """What the live copy must get so that it holds all that ``head`` has in ``paths`` and all that it has itself."""
-    mine = LiveCopy(live, repo.state_dir / "aside")
+def catch_up(repo: Repository, live: Path, changes: Changes, *, sign: bool) -> CommitId | None:
+    """Take in what somebody else did to the branch; the answer is its head, ``None`` while there is none.
+
+    In the usual case nobody did anything, which two small files say. A branch from which commits were
+    taken (reset, rebased, squashed) gets them back as the second parent of a merge. Raises ``RefMoved``.
+    """
+    head, published = repo.peek(REF), repo.peek(PUBLISHED)
+    if head == published:
+        return head
+    if head is None:
+        assert published is not None
+        repo.move_refs([Move(REF, published, None)], "factory: the beads again")
+        return published
+    if published is None:
+        take_in(repo, live, changes, head, BranchCopy(repo, head).paths())
+        repo.move_refs([Move(PUBLISHED, head, None)], "factory: taken in")
+        return head
+    whole = merge(repo, head, published, "beads: keep what left the branch\n", sign=sign)
+    if whole != head:
+        repo.move_refs([Move(REF, whole, head)], "factory: keep what left the branch")
+    paths = {*changed_paths(repo, published, head), *changed_paths(repo, head, whole)}
+    take_in(repo, live, changes, whole, paths)
+    if whole != published:
+        repo.move_refs([Move(PUBLISHED, whole, published)], "factory: taken in")
+    return whole
+
+
+def take_in(repo: Repository, live: Path, changes: Changes, head: CommitId, paths: Iterable[str]) -> frozenset[str]:
+    """Bring what ``head`` has in ``paths`` into the live copy, which loses nothing by it.
+
+    The answer is the paths of which nothing is left in the live copy, because it stands elsewhere now.
+    """
+    mine = LiveCopy(live)
     wanted = {path for path in paths if path.startswith("beads/") and is_plain(path)}
-    wanted.update(path for folder in ("packed", "aside") for path in mine.paths(folder))
-    branch = BranchCopy(repo, head, wanted)
-    united = unite(wanted, branch, mine)
-    return {path: content for path, content in united.files.items() if content != mine.read(path)}, united
+    listed = repo.ask("ls-tree", "-z", "--name-only", head, "beads/packed/", "beads/aside/").out
+    archived = {path for folder in ("packed", "aside") for path in mine.paths(folder)}
+    wanted |= archived.difference(os.fsdecode(listed).split("\0"))
+    united = unite(wanted, BranchCopy(repo, head, wanted), mine)
+    files = {path: content for path, content in united.files.items() if content != mine.read(path)}
+    for path in files:
+        changes.announce(path, "", f"{bead_of(path) or path}: taken in from {BRANCH}", replaced=True)
+    try:
+        put(live, files)
+    finally:
+        changes.settle()
+    return frozenset(path for path, content in united.files.items() if content is None)
 
 
 def put(live: Path, files: Mapping[str, bytes | None]) -> None:
-    """Replace, make and remove live files, durably; what only grows comes before what loses lines to it."""
+    """Replace, make and remove live files, durably; new ones first, so that what leaves a file is elsewhere before."""
     above = live.parent
     there = {path: content for path, content in files.items() if content is not None}
-    first = [path for path in there if not (above / path).exists()]
-    for paths in (first, [path for path in there if path not in set(first)]):
+    new = {path for path in there if not (above / path).exists()}
+    for paths in (new, there.keys() - new):
         if len(paths) <= _FEW:
             for path in paths:
                 replace_file(above / path, there[path])

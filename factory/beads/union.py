@@ -16,9 +16,11 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from factory.base.ids import BASE32, BeadId, EventId, is_bead_id, is_event_id
+from factory.beads.events import parse_line
 
 _ALIAS_LENGTH = 10
-_ARCHIVES = ("beads/packed/", "beads/aside/")
+_ASIDE = "beads/aside/"
+_ARCHIVES = ("beads/packed/", _ASIDE)
 _BEAD_PARTS = 3
 
 
@@ -150,9 +152,9 @@ class _Union:
     def of(self, paths: set[str]) -> United:
         names: dict[BeadId, set[str]] = {}
         for path in sorted(paths):
-            bead = bead_of(path)
-            if bead is not None:
-                names.setdefault(bead, set()).add(path)
+            name = bead_of(path)
+            if name is not None:
+                names.setdefault(name, set()).add(path)
             elif path.startswith(_ARCHIVES):
                 self._archive(path)
         for path in sorted(paths):
@@ -167,8 +169,12 @@ class _Union:
         """A pack, or what was set aside, is named by its content; its lines leave the files of beads."""
         mine, other = self.ours.read(path), self.theirs.read(path)
         if mine is None or other is None:
-            self.files[path] = other if mine is None else mine
-            self.gone.update(key(row) for row in lines(self.files[path]))
+            content = other if mine is None else mine
+            self.files[path] = content
+            rows = (content or b"").split(b"\n")[:-1]
+            if path.startswith(_ASIDE):  # never events: an event there is a second copy of one that counts
+                rows = [row for row in rows if isinstance(parse_line(row), str)]
+            self.gone.update(key(row) for row in rows)
         else:
             self.files[path] = mine if mine == other else b"".join(joined(lines(mine), lines(other)))
 

@@ -265,21 +265,17 @@ def _is_there(path: Path) -> bool:
 
     An empty one is what a power cut left of another git's; it counts as absent.
     """
-    try:
+    with contextlib.suppress(FileNotFoundError):
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        if os.fstat(fd).st_size == 0:
-            return False
-        os.fsync(fd)
-        with contextlib.suppress(PermissionError):
-            os.utime(path)
-        return True
-    except FileNotFoundError:
-        return False
-    finally:
-        os.close(fd)
+        try:
+            if os.fstat(fd).st_size > 0:
+                os.fsync(fd)
+                with contextlib.suppress(PermissionError):
+                    os.utime(path)
+                return True
+        finally:
+            os.close(fd)
+    return False
 
 
 def _put(rows: dict[bytes, Row], name: bytes, row: Row | None) -> None:
