@@ -116,6 +116,13 @@ class Store:
         except FileNotFoundError:
             return ""
 
+    def named(self) -> str:
+        """``place``, given now if need be: for whoever is about to take something."""
+        if not self._name.exists():
+            with self._writing():
+                return self._named()
+        return self.place
+
     def now(self) -> str:
         """The time, as events have it."""
         return iso(self._clock.now_ms())
