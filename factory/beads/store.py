@@ -6,7 +6,7 @@ the clone; ``publish`` commits it to the branch ``factory/beads``.
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +22,10 @@ from factory.git.repository import Repository
 
 if TYPE_CHECKING:
     from factory.beads.payloads import BeadHooked, BeadOpened, Payload
+
+
+New = tuple[BeadId, Sequence["Payload"]]
+"""A bead to be opened: its id, and what its first events say."""
 
 
 class NoSuchBead(UserError):
@@ -165,6 +169,40 @@ class Store:
                 folded = apply(folded, event)
             self._append(self.live / events[0].at[:10] / f"{bead}.jsonl", *events)
         return bead
+
+    def open_many(
+        self, decide: Callable[[Mapping[BeadId, Bead], Callable[[], BeadId]], Iterable[New]], by: str, prefix: str
+    ) -> tuple[list[BeadId], UserError | None]:
+        """Open every bead that ``decide`` wants, in its order and under one lock, and return the ids.
+
+        ``decide`` is shown every bead and given a maker of ids that are free; it answers with each new
+        bead's payloads, ``bead_opened`` first, and sees to it itself that edges lead to beads and make no
+        cycle. When the disk refuses one, those before it stand, and the error is returned with them.
+        """
+        opened: list[BeadId] = []
+        with self._writing():
+            existing = self.beads()
+            given: set[BeadId] = set()
+
+            def new_id() -> BeadId:
+                bead = new_bead_id(prefix, len(existing) + len(given))
+                while bead in existing or bead in given:
+                    bead = new_bead_id(prefix, len(existing) + len(given))
+                given.add(bead)
+                return bead
+
+            for bead, payloads in decide(existing, new_id):
+                events = [self._event(bead, payload, by, None, None) for payload in payloads]
+                folded = None
+                for event in events:
+                    check(folded, event)
+                    folded = apply(folded, event)
+                try:
+                    self._append(self.live / events[0].at[:10] / f"{bead}.jsonl", *events)
+                except UserError as error:
+                    return opened, error
+                opened.append(bead)
+        return opened, None
 
     def append(self, bead: str, payload: "Payload", by: str, session: SessionId | None = None) -> Bead:
         """Append one event if the lifecycle allows it, durably, and return the bead as it is then."""

@@ -8,7 +8,7 @@ import typer
 from factory.base.files import printable
 from factory.beads.fold import Bead
 from factory.beads.graph import blockers, ready
-from factory.cli import output, views
+from factory.cli import bead_transfer, output, views
 from factory.cli.context import here
 from factory.cli.output import Json
 from factory.wiring import Office
@@ -223,6 +223,10 @@ def log(
         evidence = event.data.get("evidence")
         for text in str(evidence).splitlines() if evidence else ():
             output.say(f"    | {text}")
+
+
+app.command("import")(bead_transfer.import_)
+app.command()(bead_transfer.export)
 
 
 def _append(bead: str, payload: "Payload", *, as_json: bool, says: str) -> None:
