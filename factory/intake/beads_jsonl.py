@@ -5,7 +5,7 @@ The fields are those of ``types.Issue`` in Beads' own source (``internal/types/t
 
 from collections.abc import Iterable
 
-from factory.beads.payloads import MAX_TITLE
+from factory.beads.fields import MAX_TITLE
 from factory.intake.fields import Fields
 from factory.intake.foreign import (
     Ending,

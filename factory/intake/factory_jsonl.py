@@ -4,9 +4,10 @@ from collections.abc import Iterable
 
 from factory.base.clock import parse_iso
 from factory.base.ids import is_bead_id
-from factory.beads.fold import EDGES, Bead
+from factory.beads.bead import Bead
+from factory.beads.fields import MAX_TITLE
 from factory.beads.lifecycle import LIVE, STATES
-from factory.beads.payloads import MAX_TITLE
+from factory.beads.payloads import EDGES
 from factory.intake.fields import Fields
 from factory.intake.foreign import Ending, Failure, Foreign, Loss, NotAnItem, Reading, Record, is_key, short
 

@@ -3,9 +3,8 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
-from factory.base.clock import iso
+from factory.base.clock import iso, parse_time
 from factory.base.errors import UserError
 
 LOSSES = {
@@ -141,11 +140,10 @@ def conversation(comments: Iterable[tuple[str, str, str]]) -> str:
 def moment(text: str) -> str:
     """An RFC 3339 time as this store writes it, in UTC; nothing for what is no time, or a zero time."""
     try:
-        when = datetime.fromisoformat(text)
-        utc = when.replace(tzinfo=when.tzinfo or UTC).astimezone(UTC)
-    except (ValueError, OverflowError):
+        ms = parse_time(text)
+    except ValueError:
         return ""
-    return iso(int(utc.timestamp() * 1000)) if utc.timestamp() > 0 else ""
+    return iso(ms) if ms > 0 else ""
 
 
 def says(kind: str) -> str:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from factory.beads.payloads import MAX_TITLE
+from factory.beads.fields import MAX_TITLE
 from factory.intake.fields import Fields
 from factory.intake.foreign import (
     Ending,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from factory.base.ids import BeadId
 from factory.beads.events import MAX_LINE_BYTES
-from factory.beads.payloads import MAX_TEXT
+from factory.beads.fields import MAX_TEXT
 from factory.intake.foreign import Failure, Foreign, Loss, Reading, short
 
 _BLOCKING = ("needs", "part_of")

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from factory.base.errors import UserError
 from factory.base.ids import BeadId
-from factory.beads.fold import EDGES, Bead
-from factory.beads.payloads import BeadDropped, BeadOpened, Payload, checked
+from factory.beads.bead import Bead
+from factory.beads.payloads import EDGES, BeadDropped, BeadOpened, Payload, checked
 from factory.beads.store import Store
 from factory.intake.foreign import Failure, Foreign, Loss, Reading
 from factory.intake.import_plan import Plan, Skip, plan
