@@ -36,6 +36,8 @@ _DAY = "2026-11-21"
 _SAMPLE = 20
 """Folders of days that are counted to guess how many beads there are."""
 
+_TOGETHER = 128
+"""Files that are written and made durable at once: as many descriptors are open."""
 
 New = tuple[BeadId, Sequence["Payload"]]
 """A bead to be opened: its id, and what its first events say."""
@@ -233,7 +235,9 @@ class Store:
             for other in (*payload.needs, *payload.part_of, *payload.found_from, *payload.relates):
                 self.path(other)
             bead = self._new_id(prefix)
-            self._begin(bead, [self._event(bead, said, by, None, None) for said in (payload, hook) if said is not None])
+            first = [self._event(bead, said, by, None, None) for said in (payload, hook) if said is not None]
+            path, events = self._first(bead, first)
+            self._append(path, *events)
         return bead
 
     def open_many(
@@ -256,12 +260,21 @@ class Store:
                 taken.add(bead)
                 return bead
 
-            for bead, payloads in decide(existing, new_id):
-                try:
-                    self._begin(bead, [self._event(bead, payload, by, None, None) for payload in payloads])
-                except UserError as error:
-                    return opened, error
-                opened.append(bead)
+            wanted = decide(existing, new_id)
+            new = [self._first(b, [self._event(b, said, by, None, None) for said in first]) for b, first in wanted]
+            try:
+                for start in range(0, len(new), _TOGETHER):
+                    part = new[start : start + _TOGETHER]
+                    for path, events in part:
+                        self._announce(path, "; ".join(map(sentence, events)), by)
+                    stand, stopped = log.begin(part)
+                    opened.extend(BeadId(path.stem) for path, _ in part[:stand])
+                    if stopped is not None:
+                        return opened, stopped
+            except UserError as error:
+                return opened, error
+            finally:
+                self.changes.settle()
         return opened, None
 
     def append(self, bead: str, payload: "Payload", by: str, session: SessionId | None = None) -> Bead:
@@ -347,27 +360,29 @@ class Store:
             except NoSuchBead:
                 return bead
 
-    def _begin(self, bead: BeadId, events: Sequence[Event]) -> None:
-        """Write the first events of a new bead."""
+    def _first(self, bead: BeadId, events: Sequence[Event]) -> tuple[Path, Sequence[Event]]:
+        """The file of a new bead, and the ``events`` that it begins with once they are found allowed."""
         folded = None
         for event in events:
             check(folded, event)
             folded = apply(folded, event)
-        self._append(self.live / events[0].at[:10] / f"{bead}.jsonl", *events)
+        return self.live / events[0].at[:10] / f"{bead}.jsonl", events
 
     def _append(self, path: Path, *events: Event) -> None:
-        says = [sentence(event) for event in events]
-        self._announced(path, says[0] if len(says) == 1 else "; ".join(says), *events)
+        self._announced(path, "; ".join(map(sentence, events)), *events)
 
     def _announced(self, path: Path, says: str, *events: Event) -> None:
-        try:
-            self.changes.announce(self.relative(path), events[0].by, says)
-        except OSError as error:
-            raise log.NotWritten(path, error) from error
+        self._announce(path, says, events[0].by)
         try:
             log.append(path, events, aside=self.live / "aside")
         finally:
             self.changes.settle()
+
+    def _announce(self, path: Path, says: str, by: str) -> None:
+        try:
+            self.changes.announce(self.relative(path), by, says)
+        except OSError as error:
+            raise log.NotWritten(path, error) from error
 
 
 def _folded(events: Sequence[Event], name: str) -> Bead | None:

@@ -49,10 +49,8 @@ def plan(reading: Reading, here: Mapping[str, BeadId], *, closed: bool) -> Plan:
     losses.extend(Loss(kind, item.key, short(item.ending.reason)) for item in new.values() if item.ending)
     wanted = {key: item for key, item in new.items() if closed or not item.ending}
     out = reading.left_out | (set(new) - set(wanted))
-    linked = {
-        key: replace(item, links=tuple(_links(item, known, set(wanted) | set(here), out, losses)))
-        for key, item in wanted.items()
-    }
+    there = set(wanted) | set(here)
+    linked = {key: replace(item, links=tuple(_links(item, known, there, out, losses))) for key, item in wanted.items()}
     failures = list(reading.failures)
     openings: list[Foreign] = []
     for item in _in_order(linked, losses):
