@@ -64,16 +64,11 @@ class Fields:
         self.losses.append(Loss(kind, self.key, short(detail)))
 
     def lose_fields(self, kind: str, *names: str) -> None:
-        """Note fields that hold something and have no place in a bead."""
-        for name in names:
-            value = self.record.data.get(name)
-            self._taken.add(name)
-            if value in (None, "", [], {}) or value is False:
-                continue
-            if kind == "field":
-                self.lose(f"field:{short(name)}", _said(value))
-            else:
-                self.lose(kind, f"{name} {_said(value)}")
+        """Note the fields among ``names`` that hold something, as one thing that is lost."""
+        self._taken.update(names)
+        held = [f"{name} {_said(value)}" for name in names if _is_something(value := self.record.data.get(name))]
+        if held:
+            self.lose(kind, ", ".join(held))
 
     def derived(self, *names: str) -> None:
         """Fields that only repeat others: nothing is lost with them."""
@@ -82,7 +77,8 @@ class Fields:
     def lose_rest(self) -> None:
         """Note every field with a value that nobody asked for."""
         for name in sorted(set(self.record.data) - self._taken):
-            self.lose_fields("field", name)
+            if _is_something(value := self.record.data[name]):
+                self.lose(f"field:{short(name)}", _said(value))
 
     def _list(self, name: str) -> list[object]:
         value = self.record.data.get(name)
@@ -133,6 +129,11 @@ class Fields:
             if plain:
                 kept[plain] = None
         return tuple(kept)
+
+
+def _is_something(value: object) -> bool:
+    """Whether a field tells anything; a number always does."""
+    return value not in (None, "", [], {}) and value is not False
 
 
 def _said(value: object) -> str:
