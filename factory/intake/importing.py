@@ -56,7 +56,7 @@ def bring(store: Store, wanted: Wanted, by: str, prefix: str) -> Imported:
     def decide(beads: Mapping[BeadId, Bead], new_id: Callable[[], BeadId]) -> Iterator[tuple[BeadId, list[Payload]]]:
         made.append(_plan(wanted, beads))
         ids = _here(wanted, beads) | {item.key: new_id() for item in made[0].openings}
-        return ((ids[item.key], _payloads(item, ids)) for item in made[0].openings)
+        return ((ids[item.key], payloads(item, ids)) for item in made[0].openings)
 
     opened, stopped = store.open_many(decide, by, prefix)
     done = made[0]
@@ -90,7 +90,8 @@ def _here(wanted: Wanted, beads: Mapping[BeadId, Bead]) -> dict[str, BeadId]:
     return here
 
 
-def _payloads(item: Foreign, ids: Mapping[str, BeadId]) -> list[Payload]:
+def payloads(item: Foreign, ids: Mapping[str, BeadId]) -> list[Payload]:
+    """What the first events of the item's bead say; ``ids`` has the bead of every key that it links to."""
     links: dict[str, tuple[BeadId, ...]] = {
         edge: tuple(ids[to] for kind, to in item.links if kind == edge) for edge in EDGES
     }
