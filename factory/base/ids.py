@@ -2,8 +2,8 @@
 
 import os
 import re
-import secrets
 import threading
+from collections.abc import Iterable, Iterator
 from typing import NewType
 
 from factory.base.clock import Clock
@@ -32,7 +32,7 @@ _NODE_BITS = 64
 
 def random_base32(length: int) -> str:
     """``length`` random characters of ``BASE32``, five bits each, from the system's random source."""
-    return "".join(secrets.choice(BASE32) for _ in range(length))
+    return "".join(BASE32[byte & 31] for byte in os.urandom(length))
 
 
 def new_bead_id(prefix: str, population: int) -> BeadId:
@@ -45,6 +45,16 @@ def new_bead_id(prefix: str, population: int) -> BeadId:
     while 32**length < 1000 * (population + 1) and length < 16:  # noqa: PLR2004 - the pattern's bound
         length += 1
     return BeadId(f"{prefix}-{random_base32(length)}")
+
+
+def new_bead_ids(prefix: str, taken: Iterable[BeadId]) -> Iterator[BeadId]:
+    """As many random ids as are asked for, none of them ``taken`` and none of them twice."""
+    used = set(taken)
+    while True:
+        bead = new_bead_id(prefix, len(used))
+        if bead not in used:
+            used.add(bead)
+            yield bead
 
 
 def new_session_id() -> SessionId:

@@ -6,7 +6,6 @@ the clone; ``publish`` commits it to the branch ``factory/beads``.
 
 import contextlib
 import os
-import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from factory.base.clock import Clock, WallClock, iso
 from factory.base.errors import Refused, UserError
 from factory.base.files import read_plain, replace_file
-from factory.base.ids import BeadId, HybridClock, SessionId, is_bead_id, new_bead_id, random_base32
+from factory.base.ids import BeadId, HybridClock, SessionId, is_bead_id, new_bead_id, new_bead_ids, random_base32
 from factory.beads import log, publish
 from factory.beads.allowed import TAKES, check
 from factory.beads.bead import Bead
@@ -94,8 +93,9 @@ class _Seen(NamedTuple):
 class Store:
     """The beads of one clone. Cheap to make; any number may work on the same clone at once."""
 
-    def __init__(self, repo: Repository, clock: Clock | None = None) -> None:
+    def __init__(self, repo: Repository, clock: Clock | None = None, *, sign: Callable[[], bool] | None = None) -> None:
         self._repo = repo
+        self._sign = sign or bool
         self._clock = clock or WallClock()
         self._ids = HybridClock(self._clock)
         self._seen: dict[str, _Seen] = {}
@@ -103,6 +103,7 @@ class Store:
         self.changes = Changes(repo.state_dir)
         self.live = repo.state_dir / "live" / "beads"
         self._lock = repo.state_dir / "store.lock"
+        self._name = repo.state_dir / "clone"
 
     def prepare(self) -> None:
         """Bring the live copy about from the branch when it is missing: in a fresh clone, or after it was deleted."""
@@ -112,15 +113,14 @@ class Store:
 
     @property
     def place(self) -> str:
-        """The name of this clone, which no other has: who works here says so in what it takes."""
-        file = self._repo.state_dir / "clone"
+        """The name of this clone, which no other has: who works here says so in what it takes.
+
+        Empty before anything was taken here.
+        """
         try:
-            return file.read_text()
+            return self._name.read_text()
         except FileNotFoundError:
-            with self._writing():
-                if not file.exists():
-                    replace_file(file, f"{socket.gethostname()}:{random_base32(8)}".encode())
-            return file.read_text()
+            return ""
 
     def now(self) -> str:
         """The time, as events have it."""
@@ -235,33 +235,22 @@ class Store:
             for other in (*payload.needs, *payload.part_of, *payload.found_from, *payload.relates):
                 self.path(other)
             bead = self._new_id(prefix)
-            first = [self._event(bead, said, by, None, None) for said in (payload, hook) if said is not None]
-            path, events = self._first(bead, first)
+            path, events = self._first(bead, (payload, hook) if hook else (payload,), by)
             self._append(path, *events)
         return bead
 
     def open_many(
-        self, decide: Callable[[Mapping[BeadId, Bead], Callable[[], BeadId]], Iterable[New]], by: str, prefix: str
+        self, decide: Callable[[Mapping[BeadId, Bead], Iterator[BeadId]], Iterable[New]], by: str, prefix: str
     ) -> tuple[list[BeadId], UserError | None]:
         """Open every bead that ``decide`` wants, in its order and under one lock, and return the ids.
 
-        ``decide`` is shown every bead and given a maker of ids that are free; it answers with each new
-        bead's payloads, ``bead_opened`` first, and sees to it itself that edges lead to beads and make no
-        cycle. When the disk refuses one, those before it stand, and the error is returned with them.
+        ``decide`` is shown every bead and given free ids; it answers with the first payloads of each new bead, and
+        its edges lead to beads and make no cycle. Those before one that the disk refuses stand, and its error is told.
         """
         opened: list[BeadId] = []
         with self._writing():
             existing = self.beads()
-            taken = set(existing)
-
-            def new_id() -> BeadId:
-                while (bead := new_bead_id(prefix, len(taken))) in taken:
-                    pass
-                taken.add(bead)
-                return bead
-
-            wanted = decide(existing, new_id)
-            new = [self._first(b, [self._event(b, said, by, None, None) for said in first]) for b, first in wanted]
+            new = [self._first(*one, by) for one in decide(existing, new_bead_ids(prefix, existing))]
             try:
                 for start in range(0, len(new), _TOGETHER):
                     part = new[start : start + _TOGETHER]
@@ -270,7 +259,7 @@ class Store:
                     stand, stopped = log.begin(part)
                     opened.extend(BeadId(path.stem) for path, _ in part[:stand])
                     if stopped is not None:
-                        return opened, stopped
+                        raise stopped
             except UserError as error:
                 return opened, error
             finally:
@@ -307,9 +296,13 @@ class Store:
         """Commit what was appended since the last commit to the branch; ``everything`` looks at every file."""
         with self._writing():
             try:
-                publish.publish(self._repo, self.live, self.changes, everything=everything)
+                publish.publish(self._repo, self.live, self.changes, everything=everything, sign=self._sign())
             except OSError as error:
                 raise NotCommitted(error) from error
+
+    def locked(self) -> contextlib.AbstractContextManager[None]:
+        """Hold the store's lock: for whoever works on the branch or on whole files of the live copy."""
+        return self._writing()
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
@@ -341,7 +334,13 @@ class Store:
         data = payload.data()
         if payload.type in TAKES and current is not None:
             data["fence"] = max(current.fence + 1, getattr(payload, "fence", 0))
+            data["place"] = self._named()
         return Event(event_id, iso(ms), by, bead, session, payload.type, data)
+
+    def _named(self) -> str:
+        if not self._name.exists():
+            replace_file(self._name, f"{os.uname().nodename}:{random_base32(8)}".encode())
+        return self.place
 
     def _require_ready(self, bead: BeadId, now: str) -> None:
         blocked = standings(self, [bead], cycles(self, [bead])).get(bead)
@@ -361,8 +360,9 @@ class Store:
             except NoSuchBead:
                 return bead
 
-    def _first(self, bead: BeadId, events: Sequence[Event]) -> tuple[Path, Sequence[Event]]:
-        """The file of a new bead, and the ``events`` that it begins with once they are found allowed."""
+    def _first(self, bead: BeadId, payloads: Sequence["Payload"], by: str) -> tuple[Path, Sequence[Event]]:
+        """The file of a new bead, and the events that it begins with, which are found allowed."""
+        events = [self._event(bead, payload, by, None, None) for payload in payloads]
         folded = None
         for event in events:
             check(folded, event)

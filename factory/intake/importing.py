@@ -1,6 +1,6 @@
 """Brings the items of another tracker into the store: one look, one plan, one write, one report."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from factory.base.errors import UserError
@@ -53,10 +53,10 @@ def bring(store: Store, wanted: Wanted, by: str, prefix: str) -> Imported:
     """
     made: list[Plan] = []
 
-    def decide(beads: Mapping[BeadId, Bead], new_id: Callable[[], BeadId]) -> Iterator[tuple[BeadId, list[Payload]]]:
+    def decide(beads: Mapping[BeadId, Bead], ids: Iterator[BeadId]) -> Iterator[tuple[BeadId, list[Payload]]]:
         made.append(_plan(wanted, beads))
-        ids = _here(wanted, beads) | {item.key: new_id() for item in made[0].openings}
-        return ((ids[item.key], payloads(item, ids)) for item in made[0].openings)
+        of = _here(wanted, beads) | {item.key: next(ids) for item in made[0].openings}
+        return ((of[item.key], payloads(item, of)) for item in made[0].openings)
 
     opened, stopped = store.open_many(decide, by, prefix)
     done = made[0]
