@@ -10,8 +10,12 @@ from factory.base.ids import BASE32, BeadId, SessionId
 AGENTS = ("ada", "grace", "linus", "margaret", "ken", "barbara", "edsger", "fix-bot")
 PEOPLE = ("human:ana@example.org", "human:bo@example.org", "human:chi@example.org")
 FLOOR, LANDING = "floor:vm", "landing:main"
-LABELS = tuple(f"{area}/{kind}" for area in ("api", "cli", "docs", "store", "web") for kind in ("bug", "feature", "debt"))
+_AREAS, _KINDS = ("api", "cli", "docs", "store", "web"), ("bug", "feature", "debt")
+LABELS = tuple(f"{area}/{kind}" for area in _AREAS for kind in _KINDS)
+    f"{area}/{kind}" for area in ("api", "cli", "docs", "store", "web") for kind in ("bug", "feature", "debt")
+)
 GATES = ("tests", "lint")
+_NOBODY = SessionId("")
 
 _VERBS = ("Make", "Teach", "Stop", "Let", "Keep", "Show", "Test", "Move", "Rename", "Speed up", "Document", "Remove")
 _THINGS = (
@@ -32,13 +36,18 @@ _SENTENCES = (
     "See also `docs/design.md`, section 4, and what was said in the review.",
     "Größen stehen in Bytes, not in blocks.",
 )
-_LOG = "tests/test_parser.py:41: in test_empty\n    assert parse('') == []\nE   AssertionError\n1 failed, 211 passed in 4.02s"
+_LOG = "tests/test_parser.py:41: in test_empty\nE   AssertionError: assert parse('') == []\n1 failed, 211 passed"
 
 # state at the end: how many of a hundred, when the bead is old and when it is young
 _ENDS: dict[str, tuple[float, float]] = {
     "landed": (88, 52), "done": (4, 2), "dropped": (5, 3), "open": (3, 37),
     "proposed": (0, 2), "waiting": (0, 2), "queued": (0, 1), "working": (0, 1),
 }  # fmt: skip
+
+
+def words(rng: random.Random) -> str:
+    """A title that is hardly ever drawn twice."""
+    return f"{rng.choice(_VERBS)} {rng.choice(_THINGS)} {rng.choice(_WAYS)} (#{rng.randrange(10**6)})"
 
 
 @dataclass(frozen=True)
@@ -101,7 +110,7 @@ class Teller:
         rng = self.rng
         weights = [old * age + young * (1 - age) for old, young in _ENDS.values()]
         state = rng.choices(list(_ENDS), weights)[0]
-        title = f"{rng.choice(_VERBS)} {rng.choice(_THINGS)} {rng.choice(_WAYS)} (#{rng.randrange(10**6)})"
+        title = words(rng)
         opened = self._opened(title, state)
         end = self._end(bead, ms, title, state)
         spare = max(0, round(share) - 1 - len(end))
@@ -195,7 +204,7 @@ class Work:
     base: str
     fence: int = 0
     agent: str = ""
-    session: SessionId = SessionId("")
+    session: SessionId = _NOBODY
     head: str = ""
 
     @property
