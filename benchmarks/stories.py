@@ -12,8 +12,6 @@ PEOPLE = ("human:ana@example.org", "human:bo@example.org", "human:chi@example.or
 FLOOR, LANDING = "floor:vm", "landing:main"
 _AREAS, _KINDS = ("api", "cli", "docs", "store", "web"), ("bug", "feature", "debt")
 LABELS = tuple(f"{area}/{kind}" for area in _AREAS for kind in _KINDS)
-    f"{area}/{kind}" for area in ("api", "cli", "docs", "store", "web") for kind in ("bug", "feature", "debt")
-)
 GATES = ("tests", "lint")
 _NOBODY = SessionId("")
 
