@@ -24,6 +24,9 @@ from benchmarks.peers import Peer, Seeds, install
 WRITERS = 50
 RACERS = 30
 READS = ("ready", "list", "show")
+NOWHERE = Path()
+"""No folder was named for the peers: they go into one that is thrown away."""
+
 PARTS = ("reads", "index", "add", "writing", "fold", "race")
 
 
@@ -172,10 +175,10 @@ def show_costs(costs: dict[str, Cost]) -> None:
 
 def peers(options: argparse.Namespace, scratch: Path) -> dict[str, tuple[Peer, Path]]:
     """The peers that could be installed, each with a full store; none when no folder was named for them."""
-    if not options.peers:
+    if options.peers is None:
         print("peers: left out (PEERS=1 or --peers FOLDER takes them in)")
         return {}
-    present, absent = install(options.peers)
+    present, absent = install(scratch / "npm" if options.peers == NOWHERE else options.peers)
     for name, why in absent.items():
         print(f"{name}: not measured: {why}")
     filled = {}
@@ -192,7 +195,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--beads", type=int, default=100_000)
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--store", type=Path, help="a repository made by benchmarks.big_store")
-    parser.add_argument("--peers", type=Path, help="the folder that the peers are installed into")
+    parser.add_argument("--peers", type=Path, nargs="?", const=NOWHERE, help="also peers, installed into this folder")
     parser.add_argument("--all-peers", action="store_true", help="also Backlog.md, which takes minutes")
     parser.add_argument("--tasks", type=int, default=10_000, help="tasks in a peer's store")
     parser.add_argument("--rounds", type=int, default=21)
