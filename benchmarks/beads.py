@@ -137,7 +137,8 @@ def index(world: World, goals: Goals) -> None:
 def race(world: World) -> list[tuple[str, str]]:
     """How many of many simultaneous claimers of one task are told that it is theirs."""
     rows = []
-    for name, (peer, root) in world.peers.items():
+    for name, (peer, _) in world.peers.items():
+        root = peer.fill(world.scratch / f"race-{name}", 10)
         rows.append((name, f"{succeeded(root, peer.claim)} of {RACERS}"))
     claim = [*factory(), "bead", "claim"]
     if subprocess.run([*claim, "--help"], cwd=world.scratch, capture_output=True, check=False).returncode:
