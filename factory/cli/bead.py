@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from factory.base.files import printable
-from factory.beads.fold import Bead
+from factory.beads.bead import Bead
 from factory.beads.graph import blockers, ready
-from factory.cli import output, views
+from factory.cli import bead_holding, output, views
 from factory.cli.context import here
 from factory.cli.output import Json
 from factory.wiring import Office
@@ -81,7 +81,7 @@ def ready_(
 ) -> None:
     """List the beads that could be worked on now."""
     place = here()
-    _print_beads(place, ready(place.store.beads())[:limit], as_json=json)
+    _print_beads(place, ready(place.store.beads(), place.store.now())[:limit], as_json=json)
 
 
 @app.command()
@@ -91,14 +91,14 @@ def show(bead: BeadArg, json: Json = False) -> None:
     shown = place.store.bead(bead)
     every = place.store.beads()
     if json:
-        output.document("bead", views.as_json(shown, blockers(every)))
+        output.document("bead", views.as_json(shown, blockers(every, place.store.now())))
         return
     candidate = shown.candidate
     facts = {
         "bead": shown.id,
         "title": shown.title,
         "state": shown.state,
-        "reason": views.short_reason(shown, blockers(every)),
+        "reason": views.short_reason(shown, blockers(every, place.store.now())),
         "priority": f"P{shown.priority}",
         "labels": ", ".join(sorted(shown.labels)),
         **{kind: ", ".join(shown.linked(kind)) for kind in ("needs", "part_of", "found_from", "relates")},
@@ -179,10 +179,14 @@ def done(
     reason: Annotated[str, typer.Option("-m", "--reason", help="What shows that nothing needs to change.")],
     json: Json = False,
 ) -> None:
-    """Accept that a bead needs no change."""
-    from factory.beads.payloads import NoChangeAccepted, checked
+    """Report, as its holder, that a bead needs no change; or accept what somebody else reported."""
+    from factory.beads.holding import finish_unchanged
 
-    _append(bead, checked(NoChangeAccepted, reason=reason), as_json=json, says="done")
+    place = here()
+    finished = finish_unchanged(place.store, bead, place.person, reason)
+    place.store.commit()
+    says = "done" if finished.state == "done" else "waits for somebody else to accept that"
+    _show_result(place, bead, as_json=json, says=says)
 
 
 @app.command()
@@ -225,6 +229,10 @@ def log(
             output.say(f"    | {text}")
 
 
+app.command()(bead_holding.claim)
+app.command()(bead_holding.release)
+
+
 def _append(bead: str, payload: "Payload", *, as_json: bool, says: str) -> None:
     """Write one event as the person who called, commit it, and show the bead as it is then."""
     place = here()
@@ -235,16 +243,16 @@ def _append(bead: str, payload: "Payload", *, as_json: bool, says: str) -> None:
 
 def _print_beads(place: Office, beads: list[Bead], *, as_json: bool) -> None:
     every = place.store.beads()
-    blocked = blockers(every)
+    blocked = blockers(every, place.store.now())
     if as_json:
         output.document("beads", [views.as_json(bead, blocked) for bead in beads])
     else:
-        output.table(views.HEADINGS, views.rows(beads, every), empty="no beads; factory bead add opens one")
+        output.table(views.HEADINGS, views.rows(beads, blocked), empty="no beads; factory bead add opens one")
 
 
 def _show_result(place: Office, bead: str, *, as_json: bool, says: str) -> None:
     shown = place.store.bead(bead)
     if as_json:
-        output.document("bead", views.as_json(shown, blockers(place.store.beads())))
+        output.document("bead", views.as_json(shown, blockers(place.store.beads(), place.store.now())))
     else:
         output.say(f"{shown.id}  {says}: {printable(shown.title)}" if says == "opened" else f"{shown.id}  {says}")
