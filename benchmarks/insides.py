@@ -1,5 +1,6 @@
 """Parts of the bead store measured from inside a process, where a start-up would drown them."""
 
+import os
 import statistics
 import time
 from collections.abc import Callable
@@ -25,21 +26,43 @@ class Note(Protocol):
     def __call__(self, work: str, measured: str, goal: str, *, met: bool | None) -> None: ...
 
 
-def appends(root: Path, beads: list[str], *, events: int) -> float:
-    """Events a second, each on the disk before the next, a commit after every ``GROUP`` and at the end."""
+def appends(root: Path, beads: list[str], *, events: int) -> tuple[float, float]:
+    """Events a second, each on the disk before the next, a commit after every ``GROUP`` and at the end; CPU ms of each.
+
+    The CPU time is that of this process and of the git that it starts.
+    """
     store = Store(find(root))
-    began = time.monotonic()
+    began, cpu = time.monotonic(), _cpu_s()
     for number in range(events):
         said = checked(BeadCommented, text=f"comment {number}: " + "what was found. " * 8)
         store.append(beads[number % len(beads)], said, "human:bench")
         if number % GROUP == GROUP - 1:
             store.commit()
     store.commit()
-    return events / (time.monotonic() - began)
+    return events / (time.monotonic() - began), (_cpu_s() - cpu) * 1000 / events
 
 
-def refresh(root: Path, bead: str, *, rounds: int) -> float:
-    """Milliseconds of CPU that the index takes for 100 new events of one bead: the median."""
+def bare_appends(folder: Path, *, lines: int) -> float:
+    """Lines a second that this disk takes, each followed by an ``fsync``: what no store can exceed."""
+    line = b"x" * 300 + b"\n"
+    fd = os.open(folder / "bare", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    try:
+        began = time.monotonic()
+        for _ in range(lines):
+            os.write(fd, line)
+            os.fsync(fd)
+        return lines / (time.monotonic() - began)
+    finally:
+        os.close(fd)
+
+
+def _cpu_s() -> float:
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system
+
+
+def refresh(root: Path, beads: list[str], *, rounds: int) -> float:
+    """Milliseconds of CPU that the index takes for 100 new events of as many beads as there are: the median."""
     from factory.beads.index import Index
 
     store, index = Store(find(root)), Index(find(root).state_dir)
@@ -47,7 +70,7 @@ def refresh(root: Path, bead: str, *, rounds: int) -> float:
     took = []
     for _ in range(rounds):
         for number in range(100):
-            store.append(bead, checked(BeadCommented, text=f"comment {number}"), "human:bench")
+            store.append(beads[number % len(beads)], checked(BeadCommented, text=f"comment {number}"), "human:bench")
         took.append(_ms(lambda: index.refreshed().close()))
     return statistics.median(took)
 
