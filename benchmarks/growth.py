@@ -9,7 +9,6 @@ import random
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from factory.beads.payloads import BeadCommented, BeadOpened, checked
 from factory.beads.store import Store
 from factory.git.repository import find
 
+HEADINGS = ("appends", "events MB", "loose objects", "objects MB", "MB after gc", "of the events")
 AT_ONCE = 50
 EACH = 10
 """Events of a bead, its opening included."""
@@ -92,16 +92,18 @@ def main() -> None:
     print(describe())
     step = max(1, options.appends // options.points)
     for says, group in ((f"a commit after every {GROUP} events", GROUP), ("a commit after every event", 1)):
-        rows = []
+        print(f"\n{says}\n\n" + table(HEADINGS, []), flush=True)
         with tempfile.TemporaryDirectory() as folder:
             root = plain_repository(Path(folder) / "project")
-            began = time.monotonic()
             for size in curve(root, appends=options.appends, group=group, step=step):
-                megabytes = (f"{size.events / 1e6:.2f}", f"{size.loose}", f"{size.bytes / 1e6:.1f}")
-                after = (f"{size.packed / 1e6:.2f}", f"{size.packed / size.events:.2f}")
-                rows.append((str(size.appends), *megabytes, *after))
-            print(f"\n{says} ({time.monotonic() - began:.0f} s)\n")
-        print(table(("appends", "events MB", "loose objects", "objects MB", "MB after gc", "of the events"), rows))
+                print(f"| {' | '.join(_row(size))} |", flush=True)
+
+
+def _row(size: Size) -> list[str]:
+    figures = (size.appends, size.events / 1e6, size.loose, size.bytes / 1e6, size.packed / 1e6)
+    row = [f"{figure:.{digits}f}" for figure, digits in zip(figures, (0, 2, 0, 1, 2), strict=True)]
+    row.append(f"{size.packed / size.events:.2f}")
+    return [cell.ljust(len(heading)) for cell, heading in zip(row, HEADINGS, strict=True)]
 
 
 if __name__ == "__main__":
