@@ -232,9 +232,8 @@ class _Look:
 
     def _merged(self) -> Iterator[Problem]:
         by_path: dict[str, list[Change]] = {}
-        for changes in self.step.changes:
-            for change in changes:
-                by_path.setdefault(change.path, []).append(change)
+        for change in (change for of_parent in self.step.changes for change in of_parent):
+            by_path.setdefault(change.path, []).append(change)
         for path, changes in sorted(by_path.items()):
             if _ARCHIVE.fullmatch(path):
                 yield from self._merged_archive(path, changes)
