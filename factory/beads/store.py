@@ -101,7 +101,7 @@ class Store:
     def prepare(self) -> None:
         """Bring the live copy about from the branch when it is missing: in a fresh clone, or after it was deleted."""
         if not self.live.is_dir():
-            with self._writing():
+            with self.writing():
                 pass
 
     @property
@@ -111,7 +111,7 @@ class Store:
         try:
             return file.read_text()
         except FileNotFoundError:
-            with self._writing():
+            with self.writing():
                 if not file.exists():
                     replace_file(file, f"{socket.gethostname()}:{random_base32(8)}".encode())
             return file.read_text()
@@ -225,7 +225,7 @@ class Store:
 
     def open(self, payload: "BeadOpened", by: str, prefix: str = "fa", *, hook: "BeadHooked | None" = None) -> BeadId:
         """Open a new bead, in the same write put it on a ``hook`` if one is given, and return its id."""
-        with self._writing():
+        with self.writing():
             for other in (*payload.needs, *payload.part_of, *payload.found_from, *payload.relates):
                 self.path(other)
             bead = self._new_id(prefix)
@@ -239,7 +239,7 @@ class Store:
 
     def append(self, bead: str, payload: "Payload", by: str, session: SessionId | None = None) -> Bead:
         """Append one event if the lifecycle allows it, durably, and return the bead as it is then."""
-        with self._writing():
+        with self.writing():
             path = self.path(bead)
             current = self.bead(bead)
             event = self._event(current.id, payload, by, session, current)
@@ -257,7 +257,7 @@ class Store:
 
     def record(self, bead: str, session: SessionId, type_: str, by: str, facts: Mapping[str, object]) -> None:
         """Append one event to a session's ledger; only the session's own process calls this."""
-        with self._writing():
+        with self.writing():
             event_id, ms = self._ids.next()
             event = Event(event_id, iso(ms), by, BeadId(bead), session, type_, dict(facts))
             path = self.path(bead).with_suffix("") / f"{session}.jsonl"
@@ -265,14 +265,15 @@ class Store:
 
     def commit(self, *, everything: bool = False) -> None:
         """Commit what was appended since the last commit to the branch; ``everything`` looks at every file."""
-        with self._writing():
+        with self.writing():
             try:
                 publish.publish(self._repo, self.live, self.changes, everything=everything)
             except OSError as error:
                 raise NotCommitted(error) from error
 
     @contextlib.contextmanager
-    def _writing(self) -> Iterator[None]:
+    def writing(self) -> Iterator[None]:
+        """Hold the store's lock, with the live copy there and whole; for who changes several files at once."""
         from factory.base.locks import held
 
         with held(self._lock):
@@ -289,6 +290,8 @@ class Store:
         """Finish what a writer left that died: a torn last line is set aside before anybody builds on it."""
         left = self.changes.in_flux()
         for path in left:
+            if path.startswith(("beads/packed/", "beads/aside/")):
+                continue  # written whole or not at all
             log.heal(self.live.parent / path, aside=self.live / "aside")
         if left:
             self.changes.settle()

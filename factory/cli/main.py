@@ -27,6 +27,7 @@ COMMANDS = {
     "pr": ("factory.cli.pr", "Changes on agents' branches: list, read, approve."),
     "session": ("factory.cli.session", "What agents did in their sessions."),
     "verify": ("factory.cli.verify", "Prove from git's history that the record adds up."),
+    "compact": ("factory.cli.compact", "Pack what ended long ago into one sealed file a month."),
     "host": ("factory.cli.host", ""),
 }
 """Every command: its module, whose ``app`` is the command, and its line in the help (empty: not shown)."""

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from factory.base.ids import CommitId
+from factory.beads.lines import lines_of, may_be_set_aside
 from factory.beads.packs import Pack, bead_of
 from factory.beads.union import alias, opened
 from factory.git import history
 from factory.git.repository import Repository
-from factory.observe.growth import key, lines_of, may_be_set_aside
+from factory.observe.growth import key
 
 _PACKED, _ASIDE = "beads/packed/", "beads/aside/"
 

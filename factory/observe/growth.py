@@ -3,9 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from factory.beads.events import Event, parse_line
-
-BOM = b"\xef\xbb\xbf"
+from factory.beads.lines import event_in
 
 
 @dataclass(frozen=True)
@@ -20,36 +18,9 @@ class Fault:
         return f"{f'event {self.event}' if self.event else 'a line that is no event'} was {self.what}"
 
 
-def lines_of(data: bytes) -> list[bytes]:
-    """Lines with their ends, so that they join to the same bytes."""
-    *whole, last = data.split(b"\n")
-    return [line + b"\n" for line in whole] + ([last] if last else [])
-
-
 def key(line: bytes) -> bytes:
     """What makes two lines the same in a merge, which may give a line another end (``beads/union.py``)."""
     return line.rstrip(b"\r\n")
-
-
-def event_in(line: bytes) -> Event | None:
-    """The event of a line, also of one that an editor gave a mark at its start or another end."""
-    parsed = parse_line(line.removeprefix(BOM).rstrip(b"\r\n"))
-    return parsed if isinstance(parsed, Event) else None
-
-
-def may_be_set_aside(line: bytes, others: Collection[bytes], before: Collection[bytes]) -> bool:
-    """Whether repair may take ``line`` out of a file that then holds ``others``, and held ``before``.
-
-    It may when the line is no event; when the same event stands there in its canonical bytes; and when an
-    event of the same id and smaller bytes stood there before: that one was in force, and still is.
-    """
-    event = event_in(line)
-    if event is None or not line.endswith(b"\n"):
-        return True
-    if event.line() in others:
-        return True
-    same = (other for other in others if other < line and other in before)
-    return any(found is not None and found.id == event.id for found in map(event_in, same))
 
 
 def fault(old: Sequence[bytes], new: Sequence[bytes], may_leave: Callable[[bytes], bool]) -> Fault | None:

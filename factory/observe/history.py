@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from factory.base.ids import BlobId, CommitId
+from factory.beads.lines import lines_of
 from factory.beads.packs import Pack
 from factory.git import history
 from factory.git.command import GitFailed
 from factory.git.history import Change, Step
 from factory.git.repository import Repository
 from factory.observe.departed import Departed, aside_path
-from factory.observe.growth import Fault, fault, key, lines_of, merge_fault
+from factory.observe.growth import Fault, fault, key, merge_fault
 from factory.observe.report import Problem
 
 _RECORD = re.compile(r"beads/\d{4}-\d{2}-\d{2}/[^/]+(/[^/]+)?\.jsonl")

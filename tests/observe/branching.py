@@ -28,7 +28,8 @@ class Branch:
         onto = [parent for parent in parents or (self.head,) if parent]
         objects = Objects(self.repo)
         changes = {path: None if data is None else objects.blob(data) for path, data in files.items()}
-        tree = objects.edited(onto[0] if onto else None, changes).tree
+        edited = objects.edited(onto[0] if onto else None, changes)
+        tree = getattr(edited, "tree", edited)
         made = objects.commit(tree, onto, "made by hand", author=MALLORY, committer=MALLORY)
         objects.flush()
         self.repo.ask("update-ref", REF, made)
