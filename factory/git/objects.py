@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from factory.base.files import sync_folder, write_all
 from factory.base.ids import BlobId, CommitId, TreeId
@@ -99,6 +100,14 @@ def parse_tree(raw: bytes, width: int) -> dict[bytes, Row]:
     return rows
 
 
+class Edited(NamedTuple):
+    """A tree that was made from another: ``before`` is that one's id, ``changed`` the paths that differ."""
+
+    tree: TreeId
+    before: TreeId | None
+    changed: frozenset[str]
+
+
 class Objects:
     """New objects, gathered until ``flush`` writes them durably. Cheap to make, for one thread."""
 
@@ -141,7 +150,7 @@ class Objects:
         ]
         return CommitId(self._add("commit", "\n".join(lines).encode("utf-8", "surrogateescape")))
 
-    def edited(self, base: CommitId | None, changes: Mapping[str, BlobId | None]) -> TreeId:
+    def edited(self, base: CommitId | None, changes: Mapping[str, BlobId | None]) -> Edited:
         """The tree of ``base`` with each path set to its blob, or taken out; reads the touched folders in one call."""
         folders = {""}
         for path in changes:
@@ -153,14 +162,18 @@ class Objects:
             folder: parse_tree(item.content, self.width) if item and item.kind == "tree" else {}
             for folder, item in zip(ordered, found, strict=True)
         }
+        changed = set()
         for path, blob in changes.items():
             folder, _, name = path.rpartition("/")
-            _put(trees[folder], os.fsencode(name), Row(b"100644", bytes.fromhex(blob)) if blob else None)
+            row = Row(b"100644", bytes.fromhex(blob)) if blob else None
+            if trees[folder].get(os.fsencode(name)) != row:
+                _put(trees[folder], os.fsencode(name), row)
+                changed.add(path)
         for folder in sorted(folders - {""}, key=lambda folder: -folder.count("/")):
             above, _, name = folder.rpartition("/")
             rows = trees[folder]
             _put(trees[above], os.fsencode(name), Row(b"40000", bytes.fromhex(self.tree(rows))) if rows else None)
-        return self.tree(trees[""])
+        return Edited(self.tree(trees[""]), TreeId(found[0].id) if found[0] else None, frozenset(changed))
 
     def flush(self) -> None:
         """Make everything that was gathered durable; a few as loose objects, many as one pack."""
@@ -175,8 +188,12 @@ class Objects:
         if touched:
             sync_folder(self._folder)
 
+    def id_of(self, kind: str, content: bytes) -> str:
+        """The id that an object has or would have."""
+        return hashlib.new(self._algorithm, _header(kind, content) + content, usedforsecurity=False).hexdigest()
+
     def _add(self, kind: str, content: bytes) -> str:
-        id_ = hashlib.new(self._algorithm, _header(kind, content) + content, usedforsecurity=False).hexdigest()
+        id_ = self.id_of(kind, content)
         if id_ not in self._new:
             self._new[id_] = (kind, content)
             self._size += len(content)
@@ -248,21 +265,17 @@ def _is_there(path: Path) -> bool:
 
     An empty one is what a power cut left of another git's; it counts as absent.
     """
-    try:
+    with contextlib.suppress(FileNotFoundError):
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        if os.fstat(fd).st_size == 0:
-            return False
-        os.fsync(fd)
-        with contextlib.suppress(PermissionError):
-            os.utime(path)
-        return True
-    except FileNotFoundError:
-        return False
-    finally:
-        os.close(fd)
+        try:
+            if os.fstat(fd).st_size > 0:
+                os.fsync(fd)
+                with contextlib.suppress(PermissionError):
+                    os.utime(path)
+                return True
+        finally:
+            os.close(fd)
+    return False
 
 
 def _put(rows: dict[bytes, Row], name: bytes, row: Row | None) -> None:

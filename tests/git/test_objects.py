@@ -33,7 +33,7 @@ def head(repo: Repository) -> CommitId:
 def test_git_reads_what_was_written_and_finds_nothing_wrong(any_repo: Repository) -> None:
     new = Objects(any_repo)
     blob = new.blob(b"hello\n")
-    tree = new.edited(head(any_repo), {"a/b/d.txt": blob, "new/deep/e.txt": blob, "a-b": None, "a/b/c.txt": None})
+    tree = new.edited(head(any_repo), {"a/b/d.txt": blob, "new/deep/e.txt": blob, "a-b": None, "a/b/c.txt": None}).tree
     made = new.commit(tree, [head(any_repo)], "subject\n\nbody \N{SNOWMAN}\n", author=ANA, committer=ANA)
     new.flush()
     any_repo.move_refs([Move("refs/heads/side", made, None)], "test")
@@ -47,7 +47,7 @@ def test_git_reads_what_was_written_and_finds_nothing_wrong(any_repo: Repository
 
 def test_a_tree_without_its_last_file_loses_its_folders(any_repo: Repository) -> None:
     new = Objects(any_repo)
-    tree = new.edited(head(any_repo), {"a/b/c.txt": None})
+    tree = new.edited(head(any_repo), {"a/b/c.txt": None}).tree
     new.flush()
     assert git(any_repo.root, "ls-tree", "--name-only", tree).split() == ["a-b", "a.b"]
 
@@ -57,13 +57,13 @@ def test_ids_are_gits_own(any_repo: Repository) -> None:
     content = b"\0\r\nsome bytes" * 1000
     (any_repo.root / "some").write_bytes(content)
     assert new.blob(content) == git(any_repo.root, "hash-object", "--no-filters", "some").strip()
-    assert new.edited(head(any_repo), {}) == any_repo.tree_of(head(any_repo))
+    assert new.edited(head(any_repo), {}).tree == any_repo.tree_of(head(any_repo))
 
 
 def test_many_objects_go_into_one_pack(any_repo: Repository) -> None:
     new = Objects(any_repo)
     blobs = {f"many/{number}": new.blob(f"{number}\n".encode() * (number % 40)) for number in range(1000)}
-    tree = new.edited(None, blobs)
+    tree = new.edited(None, blobs).tree
     new.flush()
     assert len(list((any_repo.common_dir / "objects/pack").glob("*.pack"))) == 1
     assert len(git(any_repo.root, "ls-tree", "-r", tree).splitlines()) == 1000
@@ -133,6 +133,6 @@ def test_the_lock_files_of_dead_writers_are_in_nobodys_way(any_repo: Repository)
 @pytest.mark.parametrize("name", ["A <na>", "", "  .Ana;", "Zo\N{LATIN SMALL LETTER E WITH DIAERESIS}\nx"])
 def test_strange_names_make_sound_commits(repo: Repository, name: str) -> None:
     new = Objects(repo)
-    made = new.commit(new.edited(None, {}), [], "x", author=Person(name, "a\n@b>"), committer=ANA)
+    made = new.commit(new.edited(None, {}).tree, [], "x", author=Person(name, "a\n@b>"), committer=ANA)
     new.flush()
     git(repo.root, "fsck", "--strict", made)
