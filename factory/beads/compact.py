@@ -1,11 +1,11 @@
 """Finished work, packed: the files of beads that ended long ago become one sealed file a month.
 
-The order makes every step a safe last one: the pack is durable beside the live files, one commit of the branch
-has the pack arrive and the files leave, and only then the live files go. Whatever is there twice in between does
-no harm, because an event is applied once; the next run finds what is packed already and only takes it away.
+The order makes every step a safe last one: everything is announced, the pack is durable beside the live files,
+the live files go, and one commit of the branch has the pack arrive and the files leave; whoever commits next
+finishes it. What is there twice in between does no harm, because an event is applied once; the next run finds
+what is packed already and only takes it away.
 """
 
-import contextlib
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
@@ -14,15 +14,15 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-from factory.base.errors import UserError
-from factory.base.files import read_plain, replace_file, sync_folder
-from factory.base.ids import time_of
 from factory.base.clock import iso
-from factory.beads import publish
+from factory.base.errors import UserError
+from factory.base.files import read_plain
+from factory.base.ids import time_of
+from factory.beads.absorb import put
 from factory.beads.events import VERSION, Damage, Event, parse_lines
-from factory.beads.exchange import exchange
 from factory.beads.lifecycle import EVENT_TYPES, LIVE
 from factory.beads.packs import FOLDER, Packs, is_ledger, name_of, seal
+from factory.beads.publish import publish
 from factory.beads.store import Store
 from factory.git.repository import Repository
 
@@ -70,13 +70,15 @@ class Compacted:
     after: Size | None
 
 
-def compact(repo: Repository, store: Store, before: str = "", *, dry_run: bool = False) -> Compacted:
+def compact(
+    repo: Repository, store: Store, before: str = "", *, dry_run: bool = False, sign: bool = False
+) -> Compacted:
     """Pack what ended in a month before ``before`` (empty: in one that has been over for thirty days)."""
     limit = _limit(store.now(), before)
     with store.writing():
         size = _size(repo, store.live)
         if not dry_run:
-            publish.publish(repo, store.live, store.changes, everything=True)
+            publish(repo, store.live, store.changes, everything=True, sign=sign)
         months = _finished(store, limit)
         packs = {month: seal(month, _not_packed(store.live, files)) for month, files in months.items()}
         made = [
@@ -89,26 +91,16 @@ def compact(repo: Repository, store: Store, before: str = "", *, dry_run: bool =
         arrive = {f"beads/{FOLDER}/{item.name}": packs[item.month] for item in made}
         leave = [path for files in months.values() for path in files]
         if leave:
-            _swap(repo, store, arrive, leave)
+            _swap(store, arrive, leave)
+            publish(repo, store.live, store.changes, sign=sign)
         tidy(repo)
         return Compacted(tuple(made), len(leave), size, _size(repo, store.live))
 
 
-def _swap(repo: Repository, store: Store, arrive: Mapping[str, bytes], leave: list[str]) -> None:
+def _swap(store: Store, arrive: Mapping[str, bytes], leave: list[str]) -> None:
     for path in (*arrive, *leave):
-        store.changes.announce(path, BY, "compacted", replaced=True)
-    for path, data in arrive.items():
-        replace_file(store.live.parent / path, data)
-    exchange(repo, {**arrive, **dict.fromkeys(leave)}, f"compact: {len(leave)} files packed [{BY}]")
-    folders = {(store.live.parent / path).parent for path in leave}
-    for path in leave:
-        with contextlib.suppress(FileNotFoundError):
-            (store.live.parent / path).unlink()
-    for folder in sorted(folders, reverse=True):
-        sync_folder(folder)
-        with contextlib.suppress(OSError):  # it holds more
-            folder.rmdir()
-            folder.parent.rmdir()
+        store.changes.announce(path, BY, f"{path.removeprefix('beads/')} packed", replaced=True)
+    put(store.live, {**arrive, **dict.fromkeys(leave)})
     store.changes.settle()
 
 
@@ -181,6 +173,5 @@ def _not_packed(live: Path, files: Mapping[str, bytes]) -> dict[str, bytes]:
 def _size(repo: Repository, live: Path) -> Size:
     sizes = [file.stat().st_size for file in live.rglob("*.jsonl") if file.is_file()]
     rows = dict(line.split(": ") for line in repo.ask("count-objects", "-v").text.splitlines())
-    return Size(
-        len(sizes), sum(sizes), int(rows["count"]), int(rows["packs"]), 1024 * (int(rows["size"]) + int(rows["size-pack"]))
-    )
+    disk = 1024 * (int(rows["size"]) + int(rows["size-pack"]))
+    return Size(len(sizes), sum(sizes), int(rows["count"]), int(rows["packs"]), disk)

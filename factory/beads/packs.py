@@ -14,7 +14,7 @@ import json
 import os
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -58,6 +58,15 @@ def bead_of(path: str) -> str:
 def is_ledger(path: str) -> bool:
     """Whether a file of the branch is the ledger of a session."""
     return path.count("/") == 3  # noqa: PLR2004 - beads/day/bead/session
+
+
+def together(parts: Sequence[bytes]) -> bytes:
+    """Several versions of a file as one: each line once, in the order in which the parts have them."""
+    if len(parts) == 1:
+        return parts[0]
+    return b"".join(
+        dict.fromkeys(line + b"\n" for part in parts for line in part.removesuffix(b"\n").split(b"\n") if part)
+    )
 
 
 def seal(month: str, files: Mapping[str, bytes]) -> bytes:
@@ -262,15 +271,23 @@ class Packs:
     def __init__(self, live: Path) -> None:
         self._folder = live / FOLDER
         self._open: dict[str, tuple[tuple[int, int], Pack]] = {}
-        self._beads: frozenset[str] | None = None
+        self._stories: dict[str, list[tuple[Pack, Entry]]] | None = None
         self._damage: list[Damage] = []
 
-    def beads(self) -> frozenset[str]:
-        """Every bead of which some file is packed."""
+    def stories(self) -> Mapping[str, list[tuple[Pack, Entry]]]:
+        """Where the packed files of events are, by path; the same mapping again while no pack came or went."""
         packs = self.all()
-        if self._beads is None:
-            self._beads = frozenset(entry.bead for pack in packs for entry in pack.entries())
-        return self._beads
+        if self._stories is None:
+            self._stories = {}
+            for pack in packs:
+                for entry in pack.entries():
+                    if not is_ledger(entry.path):
+                        self._stories.setdefault(entry.path, []).append((pack, entry))
+        return self._stories
+
+    def beads(self) -> frozenset[str]:
+        """Every bead whose events are packed, some or all."""
+        return frozenset(map(bead_of, self.stories()))
 
     def events_of(self, bead: str) -> list[Kept]:
         """The packed files of a bead's events: none, one, or several when it went on after it was packed."""
@@ -302,7 +319,7 @@ class Packs:
             except OSError as error:
                 self._damage.append(Damage(f"beads/{FOLDER}/{name}", 0, error.strerror or "unreadable"))
         if found.keys() != self._open.keys() or any(found[name] is not self._open[name] for name in found):
-            self._beads = None
+            self._stories = None
         self._open = found
         return [pack for _, pack in found.values()]
 

@@ -3,8 +3,8 @@
 ``look`` says what is wrong and changes nothing; ``repair`` acts on just that. Bytes that are set aside go to
 ``beads/aside/<day>-<file>.<12 hex of their sha256>`` and are published in the same commit as the file without
 them. What is no file (a folder, a link, an empty file) moves as it is to ``<state>/aside/`` of this clone.
-The order is: set aside, replace, commit; each step may be the last one before the machine dies, and the next
-run carries on from there.
+The order is: announce, set aside, replace, commit; each step may be the last one before the machine dies, and
+whoever commits next, or repairs again, carries on from there.
 """
 
 import contextlib
@@ -20,10 +20,11 @@ from typing import NamedTuple
 
 from factory.base.files import read_plain, replace_file, sync_folder
 from factory.base.ids import BlobId
-from factory.beads.exchange import exchange
+from factory.beads.absorb import catch_up
+from factory.beads.branch import BRANCH, PUBLISHED
 from factory.beads.lines import mend
 from factory.beads.packs import FOLDER, Pack
-from factory.beads.publish import BRANCH, PUBLISHED
+from factory.beads.publish import publish
 from factory.beads.store import Store
 from factory.git import history
 from factory.git.repository import Repository
@@ -61,29 +62,25 @@ def aside_path(path: str, data: bytes) -> str:
     return f"beads/aside/{folder.rpartition('/')[2]}-{name}.{hashlib.sha256(data).hexdigest()[:12]}"
 
 
-def look(repo: Repository, store: Store) -> list[Mend]:
-    """Everything that is wrong with the live copy, by path."""
-    return sorted(_Look(repo, store.live).mends())
+def look(repo: Repository, store: Store, *, sign: bool = False) -> list[Mend]:
+    """Everything that is wrong with the live copy, by path; the caller holds the store's lock."""
+    catch_up(repo, store.live, store.changes, sign=sign)  # what a person merged is not damage
+    return sorted(_Look(repo, store.live).mends(), key=lambda item: item.path)
 
 
-def repair(repo: Repository, store: Store) -> list[Mend]:
+def repair(repo: Repository, store: Store, *, sign: bool = False) -> list[Mend]:
     """Mend what can be mended, in one commit; the answer is everything that was found."""
     with store.writing():
-        found = look(repo, store)
+        found = look(repo, store, sign=sign)
         acts = [item for item in found if item.does]
         if acts:
-            for item in acts:
-                for path in (*item.aside_paths, item.path):
-                    store.changes.announce(path, BY, "doctor: repaired", replaced=True)
+            for path in (path for item in acts for path in (*item.aside_paths, item.path)):
+                if _OURS.fullmatch(path):
+                    store.changes.announce(path, BY, f"doctor: {path.removeprefix('beads/')} repaired", replaced=True)
             for item in acts:
                 _act(repo, store.live, item)
-            files: dict[str, bytes | None] = {}
-            for item in acts:
-                if _OURS.fullmatch(item.path):
-                    files[item.path] = item.content
-                files.update(zip(item.aside_paths, item.aside, strict=True))
-            exchange(repo, files, f"doctor: {len(acts)} {'file' if len(acts) == 1 else 'files'} repaired [{BY}]")
             store.changes.settle()
+        publish(repo, store.live, store.changes, everything=True, sign=sign)
     return found
 
 

@@ -6,6 +6,7 @@ the clone; ``publish`` commits it to the branch ``factory/beads``.
 
 import contextlib
 import os
+import re
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -23,6 +24,7 @@ from factory.beads.changes import Changes, Position
 from factory.beads.events import Damage, Event, parse_lines
 from factory.beads.fold import apply, fold
 from factory.beads.graph import Blocked, Node, as_node, check_edge, cycles, standings
+from factory.beads.packs import Entry, Pack, Packs, together
 from factory.git.repository import Repository
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ _FEW = 1000
 """Files; in a store of no more than these every look is a look at all, so that an edit by hand is seen at once."""
 
 _DAY = "2026-11-21"
+
+_STORY = re.compile(r"beads/\d{4}-\d{2}-\d{2}/[^/]+\.jsonl")
 
 _SAMPLE = 20
 """Folders of days that are counted to guess how many beads there are."""
@@ -94,8 +98,10 @@ class Store:
         self._ids = HybridClock(self._clock)
         self._seen: dict[str, _Seen] = {}
         self._position: Position | None = None
+        self._packed: Mapping[str, list[tuple[Pack, Entry]]] = {}
         self.changes = Changes(repo.state_dir)
         self.live = repo.state_dir / "live" / "beads"
+        self.packs = Packs(self.live)
         self._lock = repo.state_dir / "store.lock"
 
     def prepare(self) -> None:
@@ -125,15 +131,18 @@ class Store:
     def snapshot(self) -> Snapshot:
         """Fold what is new since the last call and return everything."""
         since = self.changes.since(self._position)
+        if self._packed is not self.packs.stories():  # a pack came or went
+            self._packed, self._seen, since = self.packs.stories(), {}, None
         if since is None or len(self._seen) <= _FEW:
             self._position = self.changes.position()
-            self._seen = {path: self._look(path) for path in self._paths()}
+            self._seen = {path: self._look(path) for path in sorted({*self._paths(), *self._packed})}
         else:
             self._position = since.position
-            for path in {note.path for note in since.notes if note.path.count("/") == 2}:  # noqa: PLR2004 - not ledgers
+            for path in {note.path for note in since.notes if _STORY.fullmatch(note.path)}:
                 self._seen[path] = self._look(path)
         beads = {seen.bead.id: seen.bead for seen in self._seen.values() if seen.bead is not None}
-        return Snapshot(beads, tuple(damage for seen in self._seen.values() for damage in seen.damage))
+        damage = (damage for seen in self._seen.values() for damage in seen.damage)
+        return Snapshot(beads, (*self.packs.damage(), *damage))
 
     def beads(self) -> Mapping[BeadId, Bead]:
         """Every bead as it is now."""
@@ -147,10 +156,15 @@ class Store:
         return folded
 
     def raw(self, bead: str) -> bytes:
-        """The bytes of a bead's file, whatever they are; raises ``NoSuchBead``."""
+        """The bytes of a bead's file, whatever they are, after those that are packed; raises ``NoSuchBead``."""
         path = self.path(bead)
+        packed = [kept.data for kept in self.packs.events_of(bead)]
         try:
-            return read_plain(path)
+            return together([*packed, read_plain(path)])
+        except FileNotFoundError as error:
+            if packed:
+                return together(packed)
+            raise Unreadable(path, error) from error
         except OSError as error:
             raise Unreadable(path, error) from error
 
@@ -162,16 +176,20 @@ class Store:
         """The fine-grained records of every session of a bead, by time."""
         folder = self.path(bead).with_suffix("")
         files = sorted(folder.glob("*.jsonl")) if folder.is_dir() else []
-        events = [item for file in files for item in parse_lines(file.read_bytes(), file.name)]
-        return sorted((item for item in events if isinstance(item, Event)), key=lambda event: event.id)
+        parts = [*(kept.data for kept in self.packs.ledgers_of(bead)), *(file.read_bytes() for file in files)]
+        events = (item for data in parts for item in parse_lines(data, bead) if isinstance(item, Event))
+        return [event for _, event in sorted({event.id: event for event in events}.items())]
 
     def path(self, bead: str) -> Path:
-        """The live file of a bead; raises ``NoSuchBead``."""
+        """The live file of a bead, which is not there while all of it is packed; raises ``NoSuchBead``."""
         if is_bead_id(bead):
             for day in self._days():
                 path = self.live / day / f"{bead}.jsonl"
                 if os.path.lexists(path):
                     return path
+            packed = self.packs.day_of(bead)
+            if packed is not None:
+                return self.live / packed / f"{bead}.jsonl"
         raise NoSuchBead(bead)
 
     def node(self, bead: BeadId) -> Node | None:
@@ -196,17 +214,23 @@ class Store:
 
     def _look(self, path: str) -> _Seen:
         file = self.live.parent / path
+        packed = [pack.kept(entry) for pack, entry in self._packed.get(path, ())]
+        signature, raw = (0, 0, 0), [kept.data for kept in packed]
         try:
             status = file.lstat()
             signature = (status.st_ino, status.st_size, status.st_mtime_ns)
             known = self._seen.get(path)
             if known is not None and known.signature == signature:
                 return known
-            items = list(parse_lines(read_plain(file), path))
+            raw.append(read_plain(file))
+        except FileNotFoundError:
+            pass
         except OSError as error:
             return _Seen((-1, -1, -1), None, (Damage(path, 0, error.strerror or "unreadable"),))
-        damage = tuple(item for item in items if isinstance(item, Damage))
-        return _Seen(signature, _folded([item for item in items if isinstance(item, Event)], file.stem), damage)
+        items = list(parse_lines(together(raw), path)) if raw else []
+        damage = [item for item in items if isinstance(item, Damage)]
+        damage += [kept.damage for kept in packed if kept.damage is not None]
+        return _Seen(signature, _folded([item for item in items if isinstance(item, Event)], file.stem), tuple(damage))
 
     def relative(self, path: Path) -> str:
         """The path of a live file as it stands on the branch, e.g. ``beads/2026-11-21/fa-7k2m.jsonl``."""

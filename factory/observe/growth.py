@@ -1,6 +1,6 @@
 """What was done to a file of events between two versions of it: pure, line by line, by event id."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from factory.beads.lines import event_in

@@ -29,7 +29,7 @@ class Branch:
         objects = Objects(self.repo)
         changes = {path: None if data is None else objects.blob(data) for path, data in files.items()}
         edited = objects.edited(onto[0] if onto else None, changes)
-        tree = getattr(edited, "tree", edited)
+        tree = edited.tree
         made = objects.commit(tree, onto, "made by hand", author=MALLORY, committer=MALLORY)
         objects.flush()
         self.repo.ask("update-ref", REF, made)
