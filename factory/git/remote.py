@@ -115,7 +115,7 @@ class Remote:
         )  # fmt: skip
 
     def push(self, pushes: Iterable[Push]) -> tuple[Refused, ...]:
-        """Move refs there, each by compare-and-swap; the answer is those that were not moved. Raises ``Unreachable``."""
+        """Move refs there, each by compare-and-swap; the answer is those it did not. Raises ``Unreachable``."""
         wanted = list(pushes)
         leases = [f"--force-with-lease={push.ref}:{push.old or ''}" for push in wanted]
         specs = [f"{push.new}:{push.ref}" for push in wanted]
