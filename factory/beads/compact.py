@@ -22,7 +22,6 @@ from factory.beads.absorb import put
 from factory.beads.events import VERSION, Damage, Event, parse_lines
 from factory.beads.lifecycle import EVENT_TYPES, LIVE
 from factory.beads.packs import FOLDER, Packs, is_ledger, name_of, seal
-from factory.beads.publish import publish
 from factory.beads.store import Store
 from factory.git.repository import Repository
 
@@ -70,15 +69,13 @@ class Compacted:
     after: Size | None
 
 
-def compact(
-    repo: Repository, store: Store, before: str = "", *, dry_run: bool = False, sign: bool = False
-) -> Compacted:
+def compact(repo: Repository, store: Store, before: str = "", *, dry_run: bool = False) -> Compacted:
     """Pack what ended in a month before ``before`` (empty: in one that has been over for thirty days)."""
     limit = _limit(store.now(), before)
-    with store.writing():
+    with store.locked():
         size = _size(repo, store.live)
         if not dry_run:
-            publish(repo, store.live, store.changes, everything=True, sign=sign)
+            store.publish(everything=True)
         months = _finished(store, limit)
         packs = {month: seal(month, _not_packed(store.live, files)) for month, files in months.items()}
         made = [
@@ -92,7 +89,7 @@ def compact(
         leave = [path for files in months.values() for path in files]
         if leave:
             _swap(store, arrive, leave)
-            publish(repo, store.live, store.changes, sign=sign)
+            store.publish()
         tidy(repo)
         return Compacted(tuple(made), len(leave), size, _size(repo, store.live))
 

@@ -3,7 +3,8 @@
 Nothing is thrown away: what does not stay is answered byte for byte. A line whose event can be read in spite of
 its damage (a byte order mark, CRLF) is set aside as it is, and the same line without the damage stands at the
 end of the file: so the file, on the branch too, only loses what was set aside and only grows at its end. Of two
-lines with one id the bytewise smaller event stays, which is the one that was in force.
+lines with one id the one that the branch has stays; where it has both, the bytewise smaller event, which was in
+force in every clone.
 """
 
 from collections.abc import Collection
@@ -46,10 +47,8 @@ def mend(raw: bytes, published: bytes) -> Mended:
     is_mangled = not raw.startswith(published)
     rows, lost = _restored(raw, published) if is_mangled else (lines_of(raw), [])
     found = [(row, event_in(row) if row.endswith(b"\n") else None) for row in rows]
-    best: dict[str, bytes] = {}
-    for _, event in found:
-        if event is not None:
-            best[event.id] = min(best.get(event.id, event.line()), event.line())
+    best = _best([event for _, event in found[: len(lines_of(published))] if event is not None])
+    best = _best([event for _, event in found if event is not None]) | best
     stays: dict[str, bytes] = {}
     kept: list[bytes] = []
     dressed: dict[str, bytes] = {}
@@ -68,6 +67,15 @@ def mend(raw: bytes, published: bytes) -> Mended:
     whole = b"".join(row for row in lost if row.endswith(b"\n"))
     aside = (whole, *(row for row in lost if not row.endswith(b"\n")))
     return Mended(b"".join(kept), tuple(filter(None, aside)), is_mangled, tuple(reasons))
+
+
+def _best(events: list[Event]) -> dict[str, bytes]:
+    """The event that counts of each id."""
+    best: dict[str, bytes] = {}
+    for event in events:
+        line = event.line()
+        best[event.id] = min(best.get(event.id, line), line)
+    return best
 
 
 def _restored(raw: bytes, published: bytes) -> tuple[list[bytes], list[bytes]]:

@@ -20,11 +20,9 @@ from typing import NamedTuple
 
 from factory.base.files import read_plain, replace_file, sync_folder
 from factory.base.ids import BlobId
-from factory.beads.absorb import catch_up
 from factory.beads.branch import BRANCH, PUBLISHED
 from factory.beads.lines import mend
 from factory.beads.packs import FOLDER, Pack
-from factory.beads.publish import publish
 from factory.beads.store import Store
 from factory.git import history
 from factory.git.repository import Repository
@@ -62,16 +60,16 @@ def aside_path(path: str, data: bytes) -> str:
     return f"beads/aside/{folder.rpartition('/')[2]}-{name}.{hashlib.sha256(data).hexdigest()[:12]}"
 
 
-def look(repo: Repository, store: Store, *, sign: bool = False) -> list[Mend]:
+def look(repo: Repository, store: Store) -> list[Mend]:
     """Everything that is wrong with the live copy, by path; the caller holds the store's lock."""
-    catch_up(repo, store.live, store.changes, sign=sign)  # what a person merged is not damage
+    store.catch_up()  # what a person merged is not damage
     return sorted(_Look(repo, store.live).mends(), key=lambda item: item.path)
 
 
-def repair(repo: Repository, store: Store, *, sign: bool = False) -> list[Mend]:
+def repair(repo: Repository, store: Store) -> list[Mend]:
     """Mend what can be mended, in one commit; the answer is everything that was found."""
-    with store.writing():
-        found = look(repo, store, sign=sign)
+    with store.locked():
+        found = look(repo, store)
         acts = [item for item in found if item.does]
         if acts:
             for path in (path for item in acts for path in (*item.aside_paths, item.path)):
@@ -80,7 +78,7 @@ def repair(repo: Repository, store: Store, *, sign: bool = False) -> list[Mend]:
             for item in acts:
                 _act(repo, store.live, item)
             store.changes.settle()
-        publish(repo, store.live, store.changes, everything=True, sign=sign)
+        store.publish(everything=True)
     return found
 
 
@@ -161,7 +159,8 @@ class _Look:
         if not raw:
             return self._replaced(path, "the file is empty")
         grew = self._grew(path, raw)
-        done = mend(raw, raw[:0] if grew else self._published(path))
+        published = raw[: self.sizes[self.blobs[path]]] if grew and path in self.blobs else self._published(path)
+        done = mend(raw, published)
         if grew and not done.aside:
             return None
         reasons = ", ".join(dict.fromkeys(done.reasons))

@@ -18,6 +18,7 @@ from factory.base.errors import Refused, UserError
 from factory.base.files import read_plain, replace_file
 from factory.base.ids import BeadId, HybridClock, SessionId, is_bead_id, new_bead_id, random_base32
 from factory.beads import log, publish
+from factory.beads.absorb import catch_up
 from factory.beads.allowed import TAKES, check
 from factory.beads.bead import Bead
 from factory.beads.changes import Changes, Position
@@ -108,7 +109,7 @@ class Store:
     def prepare(self) -> None:
         """Bring the live copy about from the branch when it is missing: in a fresh clone, or after it was deleted."""
         if not self.live.is_dir():
-            with self.writing():
+            with self._writing():
                 pass
 
     @property
@@ -118,7 +119,7 @@ class Store:
         try:
             return file.read_text()
         except FileNotFoundError:
-            with self.writing():
+            with self._writing():
                 if not file.exists():
                     replace_file(file, f"{socket.gethostname()}:{random_base32(8)}".encode())
             return file.read_text()
@@ -250,7 +251,7 @@ class Store:
 
     def open(self, payload: "BeadOpened", by: str, prefix: str = "fa", *, hook: "BeadHooked | None" = None) -> BeadId:
         """Open a new bead, in the same write put it on a ``hook`` if one is given, and return its id."""
-        with self.writing():
+        with self._writing():
             for other in (*payload.needs, *payload.part_of, *payload.found_from, *payload.relates):
                 self.path(other)
             bead = self._new_id(prefix)
@@ -264,7 +265,7 @@ class Store:
 
     def append(self, bead: str, payload: "Payload", by: str, session: SessionId | None = None) -> Bead:
         """Append one event if the lifecycle allows it, durably, and return the bead as it is then."""
-        with self.writing():
+        with self._writing():
             path = self.path(bead)
             current = self.bead(bead)
             event = self._event(current.id, payload, by, session, current)
@@ -282,7 +283,7 @@ class Store:
 
     def record(self, bead: str, session: SessionId, type_: str, by: str, facts: Mapping[str, object]) -> None:
         """Append one event to a session's ledger; only the session's own process calls this."""
-        with self.writing():
+        with self._writing():
             event_id, ms = self._ids.next()
             event = Event(event_id, iso(ms), by, BeadId(bead), session, type_, dict(facts))
             path = self.path(bead).with_suffix("") / f"{session}.jsonl"
@@ -290,19 +291,26 @@ class Store:
 
     def commit(self, *, everything: bool = False) -> None:
         """Commit what was appended since the last commit to the branch; ``everything`` looks at every file."""
-        with self.writing():
-            try:
-                publish.publish(self._repo, self.live, self.changes, everything=everything, sign=self._sign())
-            except OSError as error:
-                raise NotCommitted(error) from error
+        with self._writing():
+            self.publish(everything=everything)
+
+    def publish(self, *, everything: bool = False) -> None:
+        """Commit, for a caller that holds the lock."""
+        try:
+            publish.publish(self._repo, self.live, self.changes, everything=everything, sign=self._sign())
+        except OSError as error:
+            raise NotCommitted(error) from error
+
+    def catch_up(self) -> None:
+        """Take in what somebody else did to the branch, and commit nothing; for a caller that holds the lock."""
+        catch_up(self._repo, self.live, self.changes, sign=self._sign())
 
     def locked(self) -> contextlib.AbstractContextManager[None]:
         """Hold the store's lock: for whoever works on the branch or on whole files of the live copy."""
         return self._writing()
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[None]:
-        """Hold the store's lock, with the live copy there and whole; for who changes several files at once."""
+    def _writing(self) -> Iterator[None]:
         from factory.base.locks import held
 
         with held(self._lock):

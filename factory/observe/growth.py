@@ -1,6 +1,7 @@
 """What was done to a file of events between two versions of it: pure, line by line, by event id."""
 
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from factory.beads.lines import event_in
@@ -76,3 +77,24 @@ def merge_fault(
         if key(line) not in known and not was_elsewhere(line):
             return Fault("inserted by a merge", number, _id(line))
     return None
+
+
+def overruled(content: bytes, ends: Collection[int]) -> Fault | None:
+    """The first event of a file whose id a later line has too, with smaller bytes, which would count instead.
+
+    ``ends`` are the sizes that the file once had: lines that arrived together overrule nothing.
+    """
+    first: dict[bytes, tuple[bytes, int]] = {}
+    at = 0
+    for number, line in enumerate(content.split(b"\n"), start=1):
+        start, at = at, at + len(line) + 1
+        found = _EVENT_ID.search(line)
+        if found is None:
+            continue
+        earlier, end = first.setdefault(found[1], (line, at))
+        if line < earlier and any(end <= size <= start for size in ends):
+            return Fault("rewritten by a second line with its id", number, found[1].decode())
+    return None
+
+
+_EVENT_ID = re.compile(rb'"id":"([0-9A-HJKMNP-TV-Z]{26})"')

@@ -19,7 +19,7 @@ from factory.git.command import GitFailed
 from factory.git.history import Change, Step
 from factory.git.repository import Repository
 from factory.observe.departed import Departed, aside_path
-from factory.observe.growth import Fault, fault, key, merge_fault
+from factory.observe.growth import Fault, fault, key, merge_fault, overruled
 from factory.observe.report import Problem
 
 _RECORD = re.compile(r"beads/\d{4}-\d{2}-\d{2}/[^/]+(/[^/]+)?\.jsonl")
@@ -30,9 +30,9 @@ _ROUND_BYTES = 32 << 20
 
 @dataclass(frozen=True)
 class Walk:
-    """How many commits and versions of files were looked at, and what was wrong, the earliest first."""
+    """Which commits and how many versions of files were looked at, and what was wrong, the earliest first."""
 
-    commits: int
+    commits: tuple[CommitId, ...]
     versions: int
     problems: tuple[Problem, ...]
 
@@ -42,7 +42,7 @@ def walk(repo: Repository, head: CommitId) -> Walk:
     try:
         return _Walker(repo, history.steps(repo, head)).walk()
     except GitFailed as error:
-        return Walk(0, 0, (Problem(head[:10], f"git cannot read the history of the beads: {error.sentence}"),))
+        return Walk((), 0, (Problem(head[:10], f"git cannot read the history of the beads: {error.sentence}"),))
 
 
 @dataclass
@@ -50,6 +50,7 @@ class _Walker:
     repo: Repository
     steps: list[Step]
     sizes: dict[BlobId, int] = field(default_factory=dict)
+    _rewritten: list[tuple[str, BlobId, Fault]] = field(default_factory=list)
 
     def walk(self) -> Walk:
         grown = [
@@ -62,9 +63,14 @@ class _Walker:
         every = [change for step in self.steps for changes in step.changes for change in changes]
         self.sizes = history.sizes(self.repo, (id_ for change in every for id_ in (change.old, change.new) if id_))
         not_grown = self._not_grown(grown)
+        commits = {(change.path, change.new): step.commit for step, change in grown}
+        rewritten = [
+            Problem(f"{path}:{found.line}", f"{found}, in or before commit {commits[path, tip][:10]}")
+            for path, tip, found in self._rewritten
+        ]
         odd = [(step, _odd(step, not_grown)) for step in self.steps]
         problems = [problem for work in self._rounds([item for item in odd if item[1]]) for problem in work]
-        return Walk(len(self.steps), len(every), tuple(problems))
+        return Walk(tuple(step.commit for step in self.steps), len(every), (*problems, *rewritten))
 
     # ------------------------------------------------------------------ what merely grew
 
@@ -84,7 +90,11 @@ class _Walker:
                 read |= blobs.keys()
                 for tip, content in blobs.items():
                     for path in of_tip[tip]:
-                        wrong |= {(path, *pair) for pair in self._unrolled(chains[path], tip, content)}
+                        pairs, ends = self._unrolled(chains[path], tip, content)
+                        wrong |= {(path, *pair) for pair in pairs}
+                        found = overruled(content, ends)
+                        if found is not None:
+                            self._rewritten.append((path, tip, found))
             for tip in of_tip.keys() - read:  # its content is missing
                 for path in of_tip[tip]:
                     wrong |= {(path, old, tip) for old in chains[path].pop(tip)}
@@ -93,11 +103,11 @@ class _Walker:
 
     def _unrolled(
         self, chain: dict[BlobId, set[BlobId]], tip: BlobId, content: bytes
-    ) -> Iterator[tuple[BlobId, BlobId]]:
-        """Take all that leads to ``tip`` out of the chain; the answer is what is no prefix of its successor."""
+    ) -> tuple[list[tuple[BlobId, BlobId]], list[int]]:
+        """Take all that leads to ``tip`` out of the chain; what is no prefix of its successor, and sizes it had."""
         view = memoryview(content)
         is_sound = history.blob_id(view, tip) == tip
-        todo = [tip]
+        todo, wrong, ends = [tip], [], []
         while todo:
             new = todo.pop()
             for old in chain.pop(new, ()):
@@ -105,8 +115,10 @@ class _Walker:
                 grew = size <= self.sizes[new] and history.blob_id(view[:size], tip) == old
                 if grew and is_sound:
                     todo.append(old)
+                    ends.append(size)
                 else:
-                    yield old, new
+                    wrong.append((old, new))
+        return wrong, ends
 
     # ------------------------------------------------------------------ the rest, with everything at hand
 

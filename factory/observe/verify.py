@@ -1,13 +1,14 @@
 """Proof that the record adds up: append-only by git's history, lawful by the lifecycle, true by the target."""
 
-from collections.abc import Iterator
-
+from factory.base.files import read_plain
 from factory.beads import repair
 from factory.beads.branch import BRANCH, PUBLISHED
-from factory.beads.packs import Pack
+from factory.beads.events import Damage, parse_lines
+from factory.beads.lines import lines_of
 from factory.beads.store import Snapshot, Store
 from factory.git.repository import Repository
 from factory.observe.attribution import strayed, unlawful
+from factory.observe.growth import fault
 from factory.observe.history import walk
 from factory.observe.landings import matched
 from factory.observe.report import Problem, Report
@@ -23,14 +24,15 @@ def verify(repo: Repository, store: Store, *, sign: bool = False) -> Report:
     there. ``sign`` says that commits must be signed.
     """
     shortened = _shortened(repo)
-    live = _live(repo, store, sign=sign)
+    live = _live(repo, store)
     snapshot = store.snapshot()
     head = repo.branch(BRANCH)
     history = walk(repo, head) if head else None
-    events, about = _events(store, snapshot)
+    events, about, lines = _events(store, snapshot)
+    damage = [Problem(f"{item.file}:{item.line}", item.reason) for item in (*snapshot.damage, *lines)]
     landed = [bead for bead in snapshot.beads.values() if bead.landed]
     unmatched, notes = matched(repo, landed)
-    problems = [*shortened, *(history.problems if history else ()), *live, *about, *unmatched]
+    problems = [*shortened, *(history.problems if history else ()), *live, *damage, *about, *unmatched]
     packs = store.packs.all()
     checked = {
         "commits": len(history.commits) if history else 0,
@@ -55,23 +57,37 @@ def _shortened(repo: Repository) -> list[Problem]:
     return [Problem(BRANCH, f"it lacks {published[:10]}, which it once had; {PUBLISHED} still holds that")]
 
 
-def _live(repo: Repository, store: Store, *, sign: bool) -> list[Problem]:
+def _live(repo: Repository, store: Store) -> list[Problem]:
     """What is wrong with the live copy; when it lost nothing, it is published."""
-    with store.writing():
-        found = repair.look(repo, store, sign=sign)
+    with store.locked():
+        found = repair.look(repo, store)
         if not any(item.is_mangled for item in found):
             store.publish(everything=True)
-    problems = [Problem(item.path, item.wrong) for item in found if item.is_mangled or not item.does]
-    damage = (Problem(f"{item.file}:{item.line}", item.reason) for item in _damage(store))
-    return [*problems, *damage]
+    return [_told(repo, store, item) for item in found if item.is_mangled or not item.does]
 
 
-def _events(store: Store, snapshot: Snapshot) -> tuple[int, list[Problem]]:
-    """How many events there are, and what is wrong with each: by lifecycle, by author, by lease."""
+def _told(repo: Repository, store: Store, item: repair.Mend) -> Problem:
+    """What is wrong with a live file; where an event was touched that the branch has, which."""
+    head = repo.branch(BRANCH)
+    published = repo.read_file(head, item.path) if head else None
+    try:
+        raw = read_plain(store.live.parent / item.path)
+    except OSError:
+        return Problem(item.path, item.wrong)
+    found = fault(lines_of(published or b""), lines_of(raw), lambda _: False)
+    if found is None:
+        return Problem(item.path, item.wrong)
+    return Problem(f"{item.path}:{found.line}", f"{found} in the live copy")
+
+
+def _events(store: Store, snapshot: Snapshot) -> tuple[int, list[Problem], list[Damage]]:
+    """How many events there are, what is wrong with each by lifecycle, author and lease, and damage to ledgers."""
     count = 0
     problems: list[Problem] = []
     for bead in snapshot.beads.values():
         events, ledger = store.events(bead.id), store.ledger(bead.id)
         count += len(events) + len(ledger)
         problems += [*unlawful(bead, events), *strayed(bead, ledger)]
-    return count, problems
+    ledgers = (file for file in store.live.glob("????-??-??/*/*.jsonl") if file.is_file())
+    items = (item for file in ledgers for item in parse_lines(read_plain(file), store.relative(file)))
+    return count, problems, [item for item in items if isinstance(item, Damage)]

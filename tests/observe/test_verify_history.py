@@ -48,7 +48,7 @@ def test_a_history_that_only_grew_is_clean(branch: Branch) -> None:
     branch.commit({OTHER: branch.opened(), f"{DAY}/fa-1111/s1.jsonl": b"{}\n", "beads/.gitattributes": b"x"})
     branch.commit({"beads/.gitattributes": b"y"})
     assert looked(branch) == []
-    assert (walked(branch).commits, walked(branch).versions) == (6, 8)
+    assert (len(walked(branch).commits), walked(branch).versions) == (6, 8)
 
 
 def rewritten(lines: list[bytes]) -> list[bytes]:
@@ -99,6 +99,17 @@ def test_what_was_put_back_afterwards_is_found_all_the_same(
     bad = branch.commit({BEAD: b"".join(attack(lines))})
     branch.commit({BEAD: b"".join(lines)})
     assert any(f"was {name} in commit {bad[:10]}" in says for _, says in looked(branch))
+
+
+def test_a_second_line_that_would_overrule_an_event_is_found_even_when_the_first_is_set_aside(branch: Branch) -> None:
+    lines = grown(branch)
+    forged = lines[1].replace(b"one", b"!!!")
+    branch.commit({BEAD: b"".join([*lines, forged])})
+    aside: dict[str, bytes | None] = {aside_path(f"beads/aside/x.jsonl.{'0' * 12}", lines[1]): lines[1]}
+    branch.commit({BEAD: b"".join([lines[0], *lines[2:], forged]), **aside})
+    assert [(where, says.split(",")[0]) for where, says in looked(branch)] == [
+        (f"{BEAD}:5", f"event {event_id(lines[1])} was rewritten by a second line with its id")
+    ]
 
 
 def test_a_deleted_file_is_found(branch: Branch) -> None:
