@@ -160,9 +160,7 @@ def test_a_merge_that_unites_its_sides_is_clean(branch: Branch) -> None:
 def test_a_merge_that_takes_one_side_alone_is_found(branch: Branch) -> None:
     base, ours, theirs, left, right = forked(branch)
     bad = merged(branch, left, right, {BEAD: b"".join(base + ours)})
-    assert looked(branch) == [
-        (f"{BEAD}:5", f"event {event_id(theirs[0])} was dropped by a merge in commit {bad[:10]}")
-    ]
+    assert looked(branch) == [(f"{BEAD}:5", f"event {event_id(theirs[0])} was dropped by a merge in commit {bad[:10]}")]
 
 
 def test_a_merge_that_drops_a_file_of_the_other_side_is_found(branch: Branch) -> None:
