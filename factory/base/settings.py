@@ -68,7 +68,10 @@ class Beads(_Table):
     sign: bool = False
     """Sign its commits with the user's git signing key (``gpg.format``, ``user.signingKey``)."""
     remote: str = ""
-    """The remote that ``factory sync`` means; empty: the only one, or ``origin``."""
+    """The remote where clones meet: claims are taken there too, and ``factory sync`` means it.
+
+    Empty: claims hold in this clone, and sync takes the only remote, or ``origin``.
+    """
 
 
 class Agent(_Table):
