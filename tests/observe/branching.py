@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from factory.base.ids import CommitId
-from factory.beads.publish import REF
+from factory.beads.branch import REF
 from factory.git.candidates import Person
 from factory.git.objects import Objects
 from factory.git.repository import Repository

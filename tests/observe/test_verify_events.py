@@ -65,7 +65,7 @@ def forge(store: Store, clock: HandClock, bead: BeadId, **fields: Any) -> str:
 
 def started(store: Store, bead: BeadId, fence: int, session: str = "s1") -> None:
     names = {"agent": "ada", "runtime": "command", "model": "", "branch": "b", "target": "main"}
-    store.append(bead, SessionStarted(attempt=1, fence=fence, base=OID, **names), "floor:here", SessionId(session))  # type: ignore[arg-type]
+    store.append(bead, SessionStarted(attempt=1, fence=fence, base=OID, **names), "floor:here", SessionId(session))
 
 
 def test_a_lawful_story_is_clean(repo: Repository, store: Store) -> None:
