@@ -31,6 +31,8 @@ _CAREFUL = (
     "push.gpgSign=false",
 )
 
+_PLAINLY = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-gc")
+
 _KEPT = ("GIT_SSH", "GIT_SSH_COMMAND", "GIT_SSH_VARIANT", "GIT_PROXY_COMMAND", "GIT_CONFIG_COUNT")
 _KEPT_BEGINNINGS = ("GIT_SSL_", "GIT_HTTP_", "GIT_CONFIG_KEY_", "GIT_CONFIG_VALUE_")
 """What a user may have set for reaching remotes and nothing else."""
@@ -109,10 +111,11 @@ class Remote:
 
         Raises ``Unreachable``. A remote that has none of them is no error.
         """
-        self._talk(
-            "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-gc",
-            "--prune", "--refmap=", "--", self.name, f"+{beginning}*:{to}*",
-        )  # fmt: skip
+        self._talk("fetch", *_PLAINLY, "--prune", "--refmap=", "--", self.name, f"+{beginning}*:{to}*")
+
+    def bring(self, ref: str) -> None:
+        """Have what the remote's ``ref`` leads to, without a ref here; raises ``Unreachable``."""
+        self._talk("fetch", *_PLAINLY, "--", self.name, ref)
 
     def push(self, pushes: Iterable[Push]) -> tuple[Refused, ...]:
         """Move refs there, each by compare-and-swap; the answer is those it did not. Raises ``Unreachable``."""
