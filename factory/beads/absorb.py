@@ -126,6 +126,11 @@ class Merged:
     theirs: BranchCopy
     united: United
 
+    @property
+    def differs(self) -> bool:
+        """Whether ``ours`` lacks anything."""
+        return any(content != self.ours.read(path) for path, content in self.united.files.items())
+
     def changes(self, new: Objects) -> dict[str, BlobId | None]:
         """What must be set on top of ``ours``."""
         return {
@@ -195,9 +200,11 @@ def take_in(repo: Repository, live: Path, changes: Changes, head: CommitId, path
     listed = repo.ask("ls-tree", "-z", "--name-only", head, "beads/packed/", "beads/aside/").out
     archived = {path for folder in ("packed", "aside") for path in mine.paths(folder)}
     wanted |= archived.difference(os.fsdecode(listed).split("\0"))
-    united = unite(wanted, BranchCopy(repo, head, wanted), mine)
+    branch = BranchCopy(repo, head, wanted)
+    united = unite(wanted, branch, mine)
     files = {path: content for path, content in united.files.items() if content != mine.read(path)}
-    for path in files:
+    lacking = {path for path, content in united.files.items() if content != branch.read(path)}
+    for path in sorted(lacking.union(files)):  # what the branch lacks is committed next
         changes.announce(path, "", f"{bead_of(path) or path}: taken in from {BRANCH}", replaced=True)
     try:
         put(live, files)

@@ -147,7 +147,7 @@ def _take(clone: Clone, name: str, theirs: CommitId | None) -> Report:
         return Report(head=ours, events_out=_size(repo, ours))
     found = merged(repo, ours, theirs)
     report = _told(found, name)
-    if not repo.is_ancestor(theirs, ours):
+    if found.differs or not repo.is_ancestor(theirs, ours):  # a text merge by hand may have dropped lines of theirs
         is_behind = repo.is_ancestor(ours, theirs)
         head = theirs if is_behind else join(repo, found, (ours, theirs), "beads: sync\n", sign=clone.sign)
         repo.move_refs([Move(REF, head, ours)], "factory: sync")
