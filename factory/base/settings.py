@@ -68,7 +68,7 @@ class Beads(_Table):
     sign: bool = False
     """Sign its commits with the user's git signing key (``gpg.format``, ``user.signingKey``)."""
     remote: str = ""
-    """The remote that ``factory sync`` means; empty: the only one, or ``origin``."""
+    """The name of the remote that ``factory sync`` means; empty: ``origin``, or the only one."""
 
 
 class Agent(_Table):

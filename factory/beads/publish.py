@@ -23,7 +23,7 @@ from factory.git.command import git, sealed_environment
 from factory.git.objects import Objects
 from factory.git.repository import Move, RefMoved, Repository
 
-__all__ = ["ATTRIBUTES", "BRANCH", "PUBLISHED", "InTheWay", "publish", "published_to", "restore", "stamp"]
+__all__ = ["ATTRIBUTES", "BRANCH", "PUBLISHED", "REF", "InTheWay", "publish", "published_to", "restore", "stamp"]
 
 _SHOWN = 2000
 """Lines of a commit's message; an import of 100,000 beads would make one of 10 MB."""
@@ -143,7 +143,8 @@ def _differing(
                 facts, path = row.split("\t", 1)
                 listed[path] = facts.split(" ")[2]
     found = LiveCopy(live).paths()
-    missing = {path for path in listed if path.endswith(".jsonl")}.difference(found)
+    missing = {path for path in listed.keys() - set(found) if path.endswith(".jsonl")}
+    missing = {path for path in missing if not os.path.lexists(live.parent / path)}
     gone = take_in(repo, live, changes, head, missing) & missing if head is not None and missing else frozenset[str]()
     return [path for path in found if _is_other(live, path, listed.get(path), new)], gone
 

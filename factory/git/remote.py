@@ -171,16 +171,22 @@ def names(repo: Repository) -> list[str]:
     return repo.ask("remote").text.split()
 
 
-def choose(repo: Repository, wanted: str = "") -> Remote:
-    """The remote that is meant: the one named, a URL or path, else the only one or ``origin``."""
+def choose(repo: Repository, wanted: str = "", *, default: str = "") -> Remote:
+    """The remote that is meant: the one ``wanted`` (its name, URL or path), else ``default``, the only one or ``origin``.
+
+    ``default`` comes from settings that may be somebody else's, so it only names what git knows here.
+    """
     known = names(repo)
     if wanted:
         is_place = "/" in wanted or ":" in wanted
         if wanted.startswith("-") or not (wanted in known or is_place):
             raise NoSuchRemote(wanted, known)
         return Remote(repo, wanted)
-    if not known:
-        raise NoSuchRemote("origin", known)
-    if "origin" not in known and len(known) > 1:
+    default = default or ("origin" if not known or "origin" in known else "")
+    if default:
+        if default not in known:
+            raise NoSuchRemote(default, known)
+        return Remote(repo, default)
+    if len(known) > 1:
         raise WhichRemote(known)
-    return Remote(repo, "origin" if "origin" in known else known[0])
+    return Remote(repo, known[0])

@@ -47,7 +47,7 @@ def test_a_remote_without_beads_gets_them_and_a_clone_without_beads_takes_them(t
     there = a.sync()
     assert (there.events_in, there.events_out) == (0, 2)
     here = b.sync()
-    assert (here.events_in, here.beads, here.head) == (2, {bead}, there.head)
+    assert (here.events_in, set(here.beads), here.head) == (2, {bead}, there.head)
     same(a, b)
 
 
@@ -61,7 +61,7 @@ def test_both_sides_of_a_bead_are_merged_and_the_second_sync_moves_nothing(two: 
     other = b.open("another")
     a.sync()
     report = b.sync()
-    assert (report.events_in, report.events_out, report.beads) == (1, 2, {bead})
+    assert (report.events_in, report.events_out, set(report.beads)) == (1, 2, {bead})
     assert a.sync().beads == {bead, other}
     same(a, b)
     head = a.sync().head
@@ -269,6 +269,14 @@ def test_the_remote_is_the_only_one_or_origin_or_the_one_named(two: tuple[Beads,
     git(repo.root, "remote", "remove", "two")
     with pytest.raises(NoSuchRemote):
         choose(repo)
+
+
+def test_a_setting_names_a_remote_that_git_knows_and_never_a_place(two: tuple[Beads, Beads], tmp_path: Path) -> None:
+    repo = two[0].repo
+    assert choose(repo, default="origin").name == "origin"
+    with pytest.raises(NoSuchRemote):
+        choose(repo, default=str(tmp_path / "remote.git"))
+    assert choose(repo, str(tmp_path / "remote.git"), default="nonsense").refs("refs/heads/main")
 
 
 def test_a_remote_that_is_not_there_is_said_and_nothing_is_lost(two: tuple[Beads, Beads]) -> None:
