@@ -23,8 +23,6 @@ from factory.git.command import git, sealed_environment
 from factory.git.objects import Objects
 from factory.git.repository import Move, RefMoved, Repository
 
-__all__ = ["ATTRIBUTES", "BRANCH", "PUBLISHED", "REF", "InTheWay", "publish", "published_to", "restore", "stamp"]
-
 _SHOWN = 2000
 """Lines of a commit's message; an import of 100,000 beads would make one of 10 MB."""
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from factory.base.ids import BeadId, SessionId
-from factory.beads.branch import PUBLISHED, REF, NotSigned
+from factory.beads.branch import BRANCH, PUBLISHED, REF, NotSigned
 from factory.beads.payloads import BeadCommented, BeadOpened
-from factory.beads.publish import BRANCH, published_to
+from factory.beads.publish import published_to
 from factory.beads.store import Store
 from factory.git import repository
 from factory.git.repository import Repository
