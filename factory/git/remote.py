@@ -12,7 +12,7 @@ from factory.base import process
 from factory.base.errors import TryAgain, UserError
 from factory.base.files import printable
 from factory.base.ids import CommitId
-from factory.git.command import HARDENED, clean_environment
+from factory.git.command import clean_environment, converse
 from factory.git.repository import Repository
 
 TIMEOUT_S = 120.0
@@ -142,12 +142,8 @@ class Remote:
         return finished
 
     def _run(self, *arguments: str) -> process.Finished:
-        return process.run(
-            ["git", f"--git-dir={self.repo.common_dir}", *HARDENED, *_OPEN, *_CAREFUL, *arguments],
-            env=self._environment(),
-            timeout_s=self.timeout_s,
-            whole_group=True,
-        )
+        words = [*_OPEN, *_CAREFUL, *arguments]
+        return converse(words, git_dir=self.repo.common_dir, env=self._environment(), timeout_s=self.timeout_s)
 
     def _environment(self) -> Mapping[str, str]:
         kept = {name: value for name, value in os.environ.items() if name in _KEPT or name.startswith(_KEPT_BEGINNINGS)}
@@ -172,7 +168,7 @@ def names(repo: Repository) -> list[str]:
 
 
 def choose(repo: Repository, wanted: str = "", *, default: str = "") -> Remote:
-    """The remote that is meant: the one ``wanted`` (its name, URL or path), else ``default``, the only one or ``origin``.
+    """The remote that is meant: ``wanted`` (a name, URL or path), else ``default``, ``origin`` or the only one.
 
     ``default`` comes from settings that may be somebody else's, so it only names what git knows here.
     """

@@ -114,7 +114,7 @@ def test_two_claims_made_apart_have_one_winner_and_the_loser_is_told(two: tuple[
     a.sync()
     b.sync()
     for each, name in ((a, "c0000000000"), (b, "c1111111111")):
-        payload = checked(BeadClaimed, until=iso(4_000_000_000_000), place=each.store.place)
+        payload = checked(BeadClaimed, until=iso(4_000_000_000_000))
         each.store.append(bead, payload, BY, name)  # type: ignore[arg-type]
     a.sync()
     (lost,) = b.sync().lost
@@ -132,7 +132,7 @@ def test_a_claim_that_was_pushed_first_and_lost_is_told_at_the_next_sync(two: tu
     a.sync()
     b.sync()
     for each, name in ((b, "c0000000000"), (a, "c1111111111")):  # b was earlier, but a pushes first
-        payload = checked(BeadClaimed, until=iso(4_000_000_000_000), place=each.store.place)
+        payload = checked(BeadClaimed, until=iso(4_000_000_000_000))
         each.store.append(bead, payload, BY, name)  # type: ignore[arg-type]
     a.sync()
     b.sync()
