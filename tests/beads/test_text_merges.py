@@ -97,6 +97,15 @@ def test_a_person_who_takes_one_side_loses_nothing(two: tuple[Beads, Beads], des
     all_is_there(*two)
 
 
+def test_a_merge_that_dropped_what_the_remote_has_gets_it_from_there(two: tuple[Beads, Beads], desk: Path) -> None:
+    a, b = two
+    expected = sorted({*a.ids(), *b.ids()})
+    b.sync()
+    git(desk, "merge", "-q", "-m", "ours alone", "-s", "ours", "theirs")
+    a.sync()
+    assert a.ids() == expected
+
+
 def test_a_merge_in_a_bare_repository_without_attributes(two: tuple[Beads, Beads], tmp_path: Path) -> None:
     a, b = two
     bare = tmp_path / "remote.git"
