@@ -40,7 +40,10 @@ def _free(name: str) -> str:
     return name
 
 
-_RESERVED = ("setup", "workspace", "gates")
+CLAIM = "claim"
+"""The gate that landing itself keeps where clones meet: no other clone took the bead meanwhile."""
+
+_RESERVED = ("setup", "workspace", "gates", CLAIM)
 """Names that the factory's own steps have in the record of a gate run."""
 
 
@@ -68,7 +71,14 @@ class Beads(_Table):
     sign: bool = False
     """Sign its commits with the user's git signing key (``gpg.format``, ``user.signingKey``)."""
     remote: str = ""
+<<<<<<< HEAD
     """The name of the remote that ``factory sync`` means; empty: ``origin``, or the only one."""
+=======
+    """The remote where clones meet: claims are taken there too, and ``factory sync`` means it.
+
+    Empty: claims hold in this clone, and sync takes the only remote, or ``origin``.
+    """
+>>>>>>> main
 
 
 class Agent(_Table):
