@@ -7,28 +7,31 @@ the clone; ``publish`` commits it to the branch ``factory/beads``.
 import contextlib
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from factory.base.clock import Clock, WallClock, iso
-from factory.base.errors import Refused, UserError
+from factory.base.errors import UserError
 from factory.base.files import read_plain, replace_file
-from factory.base.ids import BeadId, HybridClock, SessionId, is_bead_id, new_bead_id, random_base32
+from factory.base.ids import BeadId, HybridClock, SessionId, is_bead_id, new_bead_id, new_bead_ids, random_base32
 from factory.beads import log, publish
 from factory.beads.absorb import catch_up
 from factory.beads.allowed import TAKES, check
 from factory.beads.bead import Bead
 from factory.beads.changes import Changes, Position
-from factory.beads.events import Damage, Event, parse_lines
+from factory.beads.events import Damage, Event, parse_lines, sentence
 from factory.beads.fold import apply, fold
-from factory.beads.graph import Blocked, Node, as_node, check_edge, cycles, standings
+from factory.beads.graph import Node, as_node, check_edge, cycles, standings
 from factory.beads.packs import Entry, Pack, Packs, together
+from factory.beads.refusals import NoSuchBead, NotCommitted, NotReady, Unreadable
 from factory.git.repository import Repository
 
 if TYPE_CHECKING:
     from factory.beads.payloads import BeadHooked, BeadOpened, Payload
+
+__all__ = ["NoSuchBead", "NotCommitted", "NotReady", "Snapshot", "Store", "Unreadable", "sentence"]
 
 _FEW = 1000
 """Files; in a store of no more than these every look is a look at all, so that an edit by hand is seen at once."""
@@ -40,40 +43,11 @@ _STORY = re.compile(r"beads/\d{4}-\d{2}-\d{2}/[^/]+\.jsonl")
 _SAMPLE = 20
 """Folders of days that are counted to guess how many beads there are."""
 
+_TOGETHER = 128
+"""Files that are written and made durable at once: as many descriptors are open."""
 
-class NoSuchBead(UserError):
-    """There is no bead with this id."""
-
-    def __init__(self, bead: str) -> None:
-        super().__init__(f"there is no bead {bead}", "factory bead list shows what there is")
-        self.bead = bead
-
-
-class NotCommitted(UserError):
-    """The events are on the disk, but no commit has them yet."""
-
-    def __init__(self, error: OSError) -> None:
-        super().__init__(
-            f"the beads are written but not committed yet: {error.strerror or error}",
-            "make room on the disk; the next command commits them",
-        )
-
-
-class Unreadable(UserError):
-    """A bead's file is there and cannot be read."""
-
-    def __init__(self, path: Path, error: OSError) -> None:
-        super().__init__(f"{path} cannot be read: {error.strerror or error}", "factory doctor says what to do")
-        self.path = path
-
-
-class NotReady(Refused):
-    """Something keeps the bead from being worked on."""
-
-    def __init__(self, bead: str, blocked: Blocked) -> None:
-        where = f"factory why {blocked.blocker}" if blocked.blocker else f"factory bead edit {bead} --not-before ''"
-        super().__init__(f"{bead} is not ready: {blocked.reason}", where)
-        self.blocked = blocked
+New = tuple[BeadId, Sequence["Payload"]]
+"""A bead to be opened: its id, and what its first events say."""
 
 
 class Snapshot(NamedTuple):
@@ -122,6 +96,13 @@ class Store:
             return self._name.read_text()
         except FileNotFoundError:
             return ""
+
+    def named(self) -> str:
+        """``place``, given now if need be: for whoever is about to take something."""
+        if not self._name.exists():
+            with self._writing():
+                return self._named()
+        return self.place
 
     def now(self) -> str:
         """The time, as events have it."""
@@ -254,13 +235,36 @@ class Store:
             for other in (*payload.needs, *payload.part_of, *payload.found_from, *payload.relates):
                 self.path(other)
             bead = self._new_id(prefix)
-            events = [self._event(bead, said, by, None, None) for said in (payload, hook) if said is not None]
-            folded = None
-            for event in events:
-                check(folded, event)
-                folded = apply(folded, event)
-            self._append(self.live / events[0].at[:10] / f"{bead}.jsonl", *events)
+            path, events = self._first(bead, (payload, hook) if hook else (payload,), by)
+            self._append(path, *events)
         return bead
+
+    def open_many(
+        self, decide: Callable[[Mapping[BeadId, Bead], Iterator[BeadId]], Iterable[New]], by: str, prefix: str
+    ) -> tuple[list[BeadId], UserError | None]:
+        """Open every bead that ``decide`` wants, in its order and under one lock, and return the ids.
+
+        ``decide`` is shown every bead and given free ids; it answers with the first payloads of each new bead, and
+        its edges lead to beads and make no cycle. Those before one that the disk refuses stand, and its error is told.
+        """
+        opened: list[BeadId] = []
+        with self._writing():
+            existing = self.beads()
+            new = [self._first(*one, by) for one in decide(existing, new_bead_ids(prefix, existing))]
+            try:
+                for start in range(0, len(new), _TOGETHER):
+                    part = new[start : start + _TOGETHER]
+                    for path, events in part:
+                        self._announce(path, "; ".join(map(sentence, events)), by)
+                    stand, stopped = log.begin(part)
+                    opened.extend(BeadId(path.stem) for path, _ in part[:stand])
+                    if stopped is not None:
+                        raise stopped
+            except UserError as error:
+                return opened, error
+            finally:
+                self.changes.settle()
+        return opened, None
 
     def append(self, bead: str, payload: "Payload", by: str, session: SessionId | None = None) -> Bead:
         """Append one event if the lifecycle allows it, durably, and return the bead as it is then."""
@@ -366,30 +370,33 @@ class Store:
             except NoSuchBead:
                 return bead
 
+    def _first(self, bead: BeadId, payloads: Sequence["Payload"], by: str) -> tuple[Path, Sequence[Event]]:
+        """The file of a new bead, and the events that it begins with, which are found allowed."""
+        events = [self._event(bead, payload, by, None, None) for payload in payloads]
+        folded = None
+        for event in events:
+            check(folded, event)
+            folded = apply(folded, event)
+        return self.live / events[0].at[:10] / f"{bead}.jsonl", events
+
     def _append(self, path: Path, *events: Event) -> None:
-        says = [sentence(event) for event in events]
-        self._announced(path, says[0] if len(says) == 1 else "; ".join(says), *events)
+        self._announced(path, "; ".join(map(sentence, events)), *events)
 
     def _announced(self, path: Path, says: str, *events: Event) -> None:
-        try:
-            self.changes.announce(self.relative(path), events[0].by, says)
-        except OSError as error:
-            raise log.NotWritten(path, error) from error
+        self._announce(path, says, events[0].by)
         try:
             log.append(path, events, aside=self.live / "aside")
         finally:
             self.changes.settle()
+
+    def _announce(self, path: Path, says: str, by: str) -> None:
+        try:
+            self.changes.announce(self.relative(path), by, says)
+        except OSError as error:
+            raise log.NotWritten(path, error) from error
 
 
 def _folded(events: Sequence[Event], name: str) -> Bead | None:
     """The bead that a file tells of. Its name is the id: a bead that lost its id to another keeps its events."""
     bead = fold(events)
     return bead if bead is None or bead.id == name else replace(bead, id=BeadId(name))
-
-
-def sentence(event: Event) -> str:
-    """What an event says in a few words, for commit messages and for people."""
-    what = event.type.removeprefix("bead_").replace("_", " ")
-    detail = next((str(event.data[key]) for key in ("title", "reason", "gate", "agent") if event.data.get(key)), "")
-    words = f"{event.on}: {what}" + (f" ({detail})" if detail else "")
-    return " ".join(words.split())[:200]
