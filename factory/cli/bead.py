@@ -10,7 +10,7 @@ from factory.beads.fold import Bead
 from factory.beads.graph import blockers, ready
 from factory.cli import output, views
 from factory.cli.context import here
-from factory.cli.output import Json
+from factory.cli.options import Json
 from factory.wiring import Office
 
 if TYPE_CHECKING:

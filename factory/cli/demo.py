@@ -18,7 +18,7 @@ from factory.base.ids import BeadId
 from factory.beads.events import Event
 from factory.beads.fold import Bead
 from factory.cli import output
-from factory.cli.output import Json
+from factory.cli.options import Json
 from factory.wiring import Office
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)

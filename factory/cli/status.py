@@ -8,7 +8,7 @@ from factory.beads.graph import blockers
 from factory.beads.lifecycle import LIVE, STATES
 from factory.cli import output, views
 from factory.cli.context import here
-from factory.cli.output import Json
+from factory.cli.options import Json
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 

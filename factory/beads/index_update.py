@@ -1,0 +1,192 @@
+"""The index brought up to date: only what was appended is read, and only the beads that it concerns are asked anew."""
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from factory.base.ids import BeadId
+from factory.beads.bead import Bead
+from factory.beads.changes import Changes, Position, Since
+from factory.beads.codec import decode
+from factory.beads.events import Event, in_order
+from factory.beads.fold import apply, fold
+from factory.beads.graph import as_node
+from factory.beads.index_files import bead_of, is_of_beads, read
+from factory.beads.index_fill import remember
+from factory.beads.index_standing import Change, stand
+from factory.beads.index_tables import WORDY, Batch, File, forget, was
+from factory.beads.lookup import SMALL, folder, walk
+
+_FILE = "SELECT path, bead, size, mtime, inode, read, lines FROM files"
+
+
+class Update:
+    """One refresh, in a transaction of its own that nobody else writes in."""
+
+    def __init__(self, db: sqlite3.Connection, state_dir: Path) -> None:
+        self._db = db
+        self._state_dir = state_dir
+        self._live = f"{state_dir}/live/beads"
+        self._top = f"{state_dir}/live"
+        self._batch = Batch(db)
+        self._changes: list[Change] = []
+        self._files = 0
+
+    def run(self, *, everything: bool) -> None:
+        """Bring the tables up to what the files are now; with ``everything`` every file is looked at."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            self._run(everything=everything)
+        except BaseException:
+            self._db.rollback()
+            raise
+        self._db.execute("COMMIT")
+
+    def _run(self, *, everything: bool) -> None:
+        meta = dict(self._db.execute("SELECT key, value FROM meta").fetchall())
+        self._files = int(meta["files"])
+        changes = Changes(self._state_dir)
+        since = None if meta["folder"] != folder(self._live) else changes.since(_position(meta))
+        position = since.position if since else changes.position()
+        grown, other = self._noted(meta, since)
+        if since is None or everything or self._files <= SMALL:
+            other |= self._differing() - grown
+        self._look(grown, other)
+        self._batch.flush()
+        stand(self._db, self._changes)
+        in_flux = "\n".join(sorted(since.in_flux)) if since else ""
+        now = (position, in_flux, self._files)
+        if since is None or now != (_position(meta), meta["unsettled"], int(meta["files"])):
+            remember(self._db, str(self._state_dir), *now)
+
+    def _noted(self, meta: dict[str, str], since: Since | None) -> tuple[set[str], set[str]]:
+        """The files that only grew since the last refresh, and those of which that is not known."""
+        other = set(meta["unsettled"].split("\n"))
+        grown: set[str] = set()
+        if since is not None:
+            other |= since.in_flux | {note.path for note in since.notes if note.replaced}
+            grown = {note.path for note in since.notes} - other
+        return set(filter(is_of_beads, grown)), set(filter(is_of_beads, other))
+
+    def _differing(self) -> set[str]:
+        """The files that are not what they were, are new, or are gone."""
+        query = "SELECT path, size, mtime, inode FROM files"
+        known = {path: (size, mtime, inode) for path, size, mtime, inode in self._db.execute(query)}
+        differing = {path for path, signature in walk(self._live) if known.pop(path, None) != signature}
+        return differing | known.keys()
+
+    def _look(self, grown: Iterable[str], other: Iterable[str]) -> None:
+        anew = {bead_of(path): None for path in sorted(other)}
+        for path in sorted(grown):
+            bead = bead_of(path)
+            if bead not in anew and not self._appended(path):
+                anew[bead] = None
+        for path in other:
+            self._known_to(path)
+        for bead in anew:
+            self._anew(bead)
+
+    def _known_to(self, path: str) -> None:
+        """See to it that the file has a row, so that its bead is folded from it too."""
+        if self._file(path) is None:
+            self._db.execute("INSERT INTO files VALUES(?, ?, 0, 0, 0, 0, 0)", (path, bead_of(path)))
+            self._files += 1
+
+    def _file(self, path: str) -> File | None:
+        row = self._db.execute(f"{_FILE} WHERE path = ?", (path,)).fetchone()
+        return File(*row) if row else None
+
+    def _appended(self, path: str) -> bool:
+        """Apply what was appended to a file of a known bead; if that is not all that happened, the answer is no."""
+        known = self._file(path)
+        if known is None:
+            self._known_to(path)
+            return False
+        bead_id = bead_of(path)
+        row = self._db.execute("SELECT number, latest FROM beads WHERE id = ?", (bead_id,)).fetchone()
+        found = read(self._top, path, known)
+        if row is None or found is None or found.file.inode != known.inode or found.file.size < known.read:
+            return False
+        number, latest = row
+        events = sorted(found.events, key=lambda event: event.id)
+        ids = [latest, *(event.id for event in events)]
+        if any(after <= before for before, after in zip(ids, ids[1:], strict=False)):
+            return False
+        self._db.execute("DELETE FROM damage WHERE path = ? AND line > ?", (path, known.lines))
+        for damage in found.damage:
+            self._batch.damage(damage, bead_id)
+        self._batch.file(found.file)
+        if events:
+            (story,) = self._db.execute("SELECT bead FROM stories WHERE number = ?", (number,)).fetchone()
+            bead: Bead | None = decode(story)
+            for event in events:
+                bead = apply(bead, event)
+            assert bead is not None
+            self._put(bead_id, bead, ids[-1], wordy=any(event.type in WORDY for event in events))
+        return True
+
+    def _anew(self, bead_id: str) -> None:
+        """Fold a bead from all that there is of it."""
+        files = [File(*row) for row in self._db.execute(f"{_FILE} WHERE bead = ? ORDER BY path", (bead_id,)).fetchall()]
+        self._db.execute("DELETE FROM damage WHERE bead = ?", (bead_id,))
+        events: list[Event] = []
+        for file in files:
+            found = read(self._top, file.path)
+            if found is None:
+                self._db.execute("DELETE FROM files WHERE path = ?", (file.path,))
+                self._files -= 1
+                continue
+            self._batch.file(found.file)
+            for damage in found.damage:
+                self._batch.damage(damage, bead_id)
+            events += found.events
+        latest = max((event.id for event in events), default="")
+        self._put(bead_id, fold(events), latest, wordy=True)
+
+    def _put(self, bead_id: str, bead: Bead | None, latest: str, *, wordy: bool) -> None:
+        """Replace a bead's rows, and note what others may see of that."""
+        before = was(self._db, bead_id)
+        number = before.number if before else self._next_number()
+        if before is not None:
+            forget(self._db, number, bead_id)
+        if bead is None:
+            self._db.execute("DELETE FROM stories WHERE number = ?", (number,))
+        else:
+            self._batch.bead(number, bead, latest)
+            self._batch.flush()
+        if wordy or bead is None:
+            self._db.execute("INSERT OR IGNORE INTO unsearched VALUES(?)", (number,))
+        if before is not None or bead is not None:
+            self._changes.append(Change(BeadId(bead_id), before, as_node(bead) if bead else None))
+
+    def _next_number(self) -> int:
+        found: int = self._db.execute("SELECT ifnull(max(number), 0) + 1 FROM beads").fetchone()[0]
+        return found
+
+
+def make_searchable(db: sqlite3.Connection, state_dir: Path) -> None:
+    """Put in what the beads are found by now that changed since the last search, which most refreshes need not wait for."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        batch = Batch(db)
+        for (number,) in db.execute("SELECT number FROM unsearched").fetchall():
+            db.execute("DELETE FROM search WHERE rowid = ?", (number,))
+            row = db.execute("SELECT id, bead FROM beads JOIN stories USING (number) WHERE number = ?", (number,)).fetchone()
+            if row is not None:
+                batch.words(number, decode(row[1]), in_order(_events(db, f"{state_dir}/live", row[0])))
+        batch.flush()
+        db.execute("DELETE FROM unsearched")
+    except BaseException:
+        db.rollback()
+        raise
+    db.execute("COMMIT")
+
+
+def _events(db: sqlite3.Connection, top: str, bead: str) -> Iterator[Event]:
+    for (path,) in db.execute("SELECT path FROM files WHERE bead = ? ORDER BY path", (bead,)).fetchall():
+        found = read(top, path)
+        yield from found.events if found else ()
+
+
+def _position(meta: dict[str, str]) -> Position | None:
+    return Position(meta["generation"], int(meta["offset"]), meta["boot"]) if meta["generation"] else None
