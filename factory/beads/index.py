@@ -16,10 +16,7 @@ from pathlib import Path
 from factory.base.locks import LockUnusable, held
 from factory.beads.index_fill import fill
 from factory.beads.index_update import Update, make_searchable
-from factory.beads.lookup import FILE, LOCK, Lookup, connect, join, let_go, signature
-
-_BROKEN = (sqlite3.Error, ValueError, KeyError, TypeError, IndexError, AssertionError)
-"""What a database that was damaged may answer; a damaged row need not be one that SQLite notices."""
+from factory.beads.lookup import BROKEN, FILE, LOCK, Lookup, connect, join, let_go, signature
 
 _ATTEMPTS = 3
 _PATIENCE_S = 10
@@ -34,16 +31,18 @@ class Index:
         self._path = state_dir / FILE
         self._live = f"{state_dir}/live/beads"
 
-    def refreshed(self, *, everything: bool = False, searchable: bool = False) -> Lookup:
+    def refreshed(self, *, everything: bool = False, searchable: bool = False, anew: bool = False) -> Lookup:
         """The index with all that the files have at this moment; close it soon.
 
         ``everything`` looks at every file, not only at those that a writer named; ``searchable`` is for
-        questions about words.
+        questions about words; ``anew`` takes nothing over from the index that is there.
         """
-        for _ in range(_ATTEMPTS):
+        for attempt in range(_ATTEMPTS):
             before = self._which()
-            with contextlib.suppress(OSError, *_BROKEN):
-                found = self._brought_up(everything=everything, searchable=searchable)
+            with contextlib.suppress(OSError, *BROKEN):
+                found = None
+                if not (anew and attempt == 0):
+                    found = self._brought_up(everything=everything, searchable=searchable)
                 if found is not None:
                     return found
             try:

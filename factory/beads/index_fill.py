@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from factory.beads.changes import Changes, Position
-from factory.beads.events import Event, in_order
+from factory.beads.events import Event
 from factory.beads.fold import fold
 from factory.beads.index_files import bead_of, is_pack, read
 from factory.beads.index_standing import stand_all
@@ -68,7 +68,7 @@ def _read_all(db: sqlite3.Connection, live: str) -> None:
         bead = fold(events)
         if bead is not None:
             batch.bead(number, bead, max(event.id for event in events))
-            batch.words(number, bead, in_order(events))
+            batch.words(number, bead, events)
         if batch.pending >= _TOGETHER:
             batch.flush()
     batch.flush()

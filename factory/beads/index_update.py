@@ -8,7 +8,7 @@ from factory.base.ids import BeadId
 from factory.beads.bead import Bead
 from factory.beads.changes import Changes, Position, Since
 from factory.beads.codec import decode
-from factory.beads.events import Event, in_order
+from factory.beads.events import Event
 from factory.beads.fold import apply, fold
 from factory.beads.graph import as_node
 from factory.beads.index_files import bead_of, is_of_beads, read
@@ -173,7 +173,7 @@ def make_searchable(db: sqlite3.Connection, state_dir: Path) -> None:
             db.execute("DELETE FROM search WHERE rowid = ?", (number,))
             row = db.execute("SELECT id, bead FROM beads JOIN stories USING (number) WHERE number = ?", (number,)).fetchone()
             if row is not None:
-                batch.words(number, decode(row[1]), in_order(_events(db, f"{state_dir}/live", row[0])))
+                batch.words(number, decode(row[1]), _events(db, f"{state_dir}/live", row[0]))
         batch.flush()
         db.execute("DELETE FROM unsearched")
     except BaseException:

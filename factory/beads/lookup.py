@@ -41,6 +41,10 @@ _COLUMNS = (
 _SELECT = "SELECT " + ", ".join(f"beads.{column}" for column in _COLUMNS) + " FROM beads"
 
 
+BROKEN = (sqlite3.Error, ValueError, KeyError, TypeError, IndexError, AssertionError)
+"""What a database that was damaged may answer; a damaged row need not be one that SQLite notices."""
+
+
 class Stale(Exception):
     """Something changed that the index does not have yet: refresh it first."""
 
@@ -92,6 +96,7 @@ class Lookup:
         self.db = db
         self._live = live
         self._lock = lock
+        self.is_looked_at = self.is_last = False
         self.meta = dict(db.execute("SELECT key, value FROM meta").fetchall())
 
     def close(self) -> None:
@@ -112,7 +117,7 @@ class Lookup:
 
     def require_unchanged(self, beads: Iterable[str]) -> None:
         """Raise ``Stale`` if a file of one of ``beads`` is not what it was; small stores were looked at already."""
-        if int(self.meta["files"]) <= SMALL:
+        if self.is_looked_at or int(self.meta["files"]) <= SMALL:
             return
         parent = os.path.dirname(self._live)  # noqa: PTH120 - pathlib takes as long to import as all of this
         for bead in beads:
@@ -197,7 +202,7 @@ def opened(state_dir: str) -> Lookup | None:
         lookup = attach(state_dir)
         if lookup is not None and lookup.is_fresh(state_dir):
             return lookup
-    except (OSError, ValueError, KeyError, sqlite3.Error):  # whatever is wrong with it, a refresh mends it
+    except (OSError, *BROKEN):  # whatever is wrong with it, a refresh mends it
         pass
     if lookup is not None:
         lookup.close()

@@ -4,6 +4,8 @@ The quick way of a reading command ends here, so this module imports neither typ
 Python's own start has not imported already.
 """
 
+from __future__ import annotations
+
 import os
 import sys
 
@@ -55,7 +57,7 @@ def columns() -> int:
         return _ANY_WIDTH
 
 
-def table(headings: "Sequence[str]", rows: "Sequence[Sequence[str]]", *, empty: str) -> None:
+def table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str) -> None:
     """Print rows in columns; the last column is cut to the terminal's width, nothing is cut in a pipe."""
     if not rows:
         say(empty)
@@ -101,7 +103,7 @@ def say(text: str = "") -> None:
     sys.stdout.write(f"{text}\n")
 
 
-def facts(pairs: "Mapping[str, str]") -> None:
+def facts(pairs: Mapping[str, str]) -> None:
     """Names and values below each other, aligned."""
     width = max((len(name) for name in pairs), default=0)
     for name, value in pairs.items():

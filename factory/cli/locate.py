@@ -1,0 +1,88 @@
+"""Which clone a command was called in, told from the files alone: starting git once costs more than all the rest.
+
+Only the ordinary cases are told: a work tree of the caller's own, whole, and nothing in the environment or the
+configuration that leads git elsewhere. For all others the answer is ``None``, and git is asked.
+"""
+
+import os
+
+def state_dir(start: str) -> str | None:
+    """The state folder of the clone that ``start`` lies in; ``None`` when git must be asked."""
+    if any(name.startswith("GIT_") and name not in _HARMLESS for name in os.environ):
+        return None
+    try:
+        common = _common_dir(start)
+        if common is None or not _is_ordinary(common):
+            return None
+    except (OSError, ValueError):
+        return None
+    return f"{common}/factory"
+
+
+_HARMLESS = frozenset(
+    {f"GIT_{who}_{what}" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL", "DATE")}
+    | {"GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM", "GIT_EDITOR", "GIT_PAGER", "GIT_TERMINAL_PROMPT"}
+)
+
+
+def _common_dir(start: str) -> str | None:
+    """The common git folder of the work tree around ``start``."""
+    here = os.path.realpath(start)  # noqa: PTH - pathlib takes as long to import as all of this
+    device = os.stat(here).st_dev  # noqa: PTH116
+    while True:
+        status = os.stat(here)  # noqa: PTH116
+        if status.st_dev != device:
+            return None
+        found = f"{here}/.git".replace("//", "/")
+        try:
+            git = os.lstat(found)
+        except FileNotFoundError:
+            if os.path.exists(f"{here}/HEAD") and os.path.exists(f"{here}/objects"):  # noqa: PTH110
+                return None
+            above = os.path.dirname(here)  # noqa: PTH120
+            if above == here:
+                return None
+            here = above
+            continue
+        if status.st_uid != os.geteuid() or git.st_uid != os.geteuid():
+            return None
+        return _linked(found) if git.st_mode & 0o170000 == 0o100000 else found
+
+
+def _linked(file: str) -> str | None:
+    """The common git folder that a linked work tree's ``.git`` file leads to."""
+    with open(file, encoding="utf-8", errors="surrogateescape") as said:  # noqa: PTH123
+        text = said.read(4096)
+    if not text.startswith("gitdir: /") or text.count("\n") != 1:
+        return None
+    git_dir = text.removeprefix("gitdir: ").rstrip("\n")
+    with open(f"{git_dir}/commondir", encoding="utf-8", errors="surrogateescape") as said:  # noqa: PTH123
+        common = said.read(4096).rstrip("\n")
+    if os.stat(git_dir).st_uid != os.geteuid():  # noqa: PTH116
+        return None
+    return os.path.realpath(common if common.startswith("/") else f"{git_dir}/{common}")  # noqa: PTH
+
+
+def _is_ordinary(common: str) -> bool:
+    """Whether it is a git folder that git itself would take, of the caller, whole and of a work tree."""
+    if os.stat(common).st_uid != os.geteuid() or not os.path.isdir(common):  # noqa: PTH116, PTH112
+        return False
+    if not all(os.path.exists(f"{common}/{name}") for name in ("HEAD", "objects", "refs")):  # noqa: PTH110
+        return False
+    if os.path.exists(f"{common}/shallow"):  # noqa: PTH110
+        return False
+    return _is_plain(f"{common}/config") and _is_plain(f"{common}/config.worktree")
+
+
+def _is_plain(config: str) -> bool:
+    """Whether a configuration says nothing about where the work tree is, or that there is none."""
+    try:
+        with open(config, encoding="utf-8", errors="surrogateescape") as said:  # noqa: PTH123
+            lines = said.read().lower().split("\n")
+    except FileNotFoundError:
+        return config.endswith(".worktree")
+    for line in lines:
+        name, _, value = line.partition("=")
+        if "[include" in line or "worktree" == name.strip() or ("bare" in name and value.strip() != "false"):
+            return False
+    return True
