@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from factory.base.errors import Refused
-from factory.base.printable import printable
+from factory.base.printable import printable as printable  # noqa: PLC0414 - where everybody else takes it from
 
 
 def write_all(fd: int, data: bytes) -> None:

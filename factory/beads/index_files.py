@@ -1,11 +1,17 @@
 """The files of the live copy as the index reads them: whole, or only what was appended."""
 
+import errno
 import os
+import stat
+from dataclasses import replace
 from typing import NamedTuple
 
+from factory.base.ids import BeadId
+from factory.beads.bead import Bead
 from factory.beads.events import Damage, Event, parse_lines
+from factory.beads.fold import fold
 from factory.beads.index_tables import File
-from factory.beads.lookup import signature
+from factory.beads.lookup import is_folder_of_beads, signature
 
 
 class Read(NamedTuple):
@@ -19,7 +25,7 @@ class Read(NamedTuple):
 def is_of_beads(path: str) -> bool:
     """Whether a path on the branch is a file with events of a bead, or a pack: not a ledger, not set aside."""
     parts = path.split("/")
-    return len(parts) == 3 and parts[1] != "aside" and path.endswith(".jsonl")  # noqa: PLR2004 - beads/day/bead
+    return len(parts) == 3 and is_folder_of_beads(parts[1]) and path.endswith(".jsonl")  # noqa: PLR2004 - beads/day/bead
 
 
 def is_pack(path: str) -> bool:
@@ -47,7 +53,9 @@ def read(top: str, path: str, known: File | None = None) -> Read | None:
         return Read(nothing, [], [Damage(path, 0, error.strerror or "unreadable")])
     lines, done = (known.lines, known.read) if known else (0, 0)
     whole = raw.rfind(b"\n") + 1
-    file = File(path, bead, status.st_size, status.st_mtime_ns, status.st_ino, done + whole, lines + raw.count(b"\n", 0, whole))
+    file = File(
+        path, bead, status.st_size, status.st_mtime_ns, status.st_ino, done + whole, lines + raw.count(b"\n", 0, whole)
+    )
     if known is not None and not raw:
         return Read(file, [], [])
     events, damage = parsed(raw, path)
@@ -66,10 +74,18 @@ def parsed(raw: bytes, path: str) -> tuple[list[Event], list[Damage]]:
     return events, damage
 
 
+def folded(events: list[Event], name: str) -> Bead | None:
+    """The bead that the events of a file tell of. The file's name is the id, also of a bead that lost its own."""
+    bead = fold(events)
+    return bead if bead is None or bead.id == name else replace(bead, id=BeadId(name))
+
+
 def _bytes(path: str, start: int) -> tuple[bytes, os.stat_result]:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
     try:
         status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "Not a plain file")
         size = status.st_size - start
         raw = os.pread(fd, max(size, 1), start)
         while len(raw) < size and (more := os.pread(fd, size - len(raw), start + len(raw))):

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from factory.beads.changes import Changes, Position
 from factory.beads.events import Event
-from factory.beads.fold import fold
-from factory.beads.index_files import bead_of, is_pack, read
+from factory.beads.index_files import bead_of, folded, is_pack, read
 from factory.beads.index_standing import stand_all
 from factory.beads.index_tables import Batch, create, create_indices
 from factory.beads.lookup import FORMAT, boot, folder, walk
@@ -49,7 +48,7 @@ def _without_collector() -> Iterator[None]:
 
 
 def _read_all(db: sqlite3.Connection, live: str) -> None:
-    top = os.path.dirname(live)  # noqa: PTH120
+    top = os.path.dirname(live)
     paths: dict[str, list[str]] = {}
     for path in sorted(path for path, _ in walk(live)):
         if not is_pack(path):
@@ -65,7 +64,7 @@ def _read_all(db: sqlite3.Connection, live: str) -> None:
             for damage in found.damage:
                 batch.damage(damage, name)
             events += found.events
-        bead = fold(events)
+        bead = folded(events, name)
         if bead is not None:
             batch.bead(number, bead, max(event.id for event in events))
             batch.words(number, bead, events)
@@ -74,10 +73,8 @@ def _read_all(db: sqlite3.Connection, live: str) -> None:
     batch.flush()
 
 
-def remember(
-    db: sqlite3.Connection, state_dir: str, position: Position | None, in_flux: str, files: int
-) -> None:
-    """Note up to where in the journal of changes the index has everything, what may not be whole yet, and of how many ``files``."""
+def remember(db: sqlite3.Connection, state_dir: str, position: Position | None, in_flux: str, files: int) -> None:
+    """Note up to where in the journal the index has everything, what may not be whole, and of how many files."""
     head = _head(state_dir, position.generation) if position else ""
     facts: dict[str, object] = {
         "generation": position.generation if position else "",
@@ -95,7 +92,7 @@ def remember(
 def _head(state_dir: str, generation: str) -> str | None:
     """The first line of the journal, which tells it from later ones; ``None`` when another has begun already."""
     try:
-        with open(f"{state_dir}/changes.jsonl", encoding="utf-8", errors="replace") as file:  # noqa: PTH123
+        with open(f"{state_dir}/changes.jsonl", encoding="utf-8", errors="replace") as file:
             line = file.readline()
     except OSError:
         return None

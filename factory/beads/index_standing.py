@@ -111,7 +111,7 @@ def _matters(change: Change) -> bool:
 
 
 def _may_close(db: sqlite3.Connection, change: Change) -> bool:
-    """Whether a bead may have become part of a cycle: it leads somewhere new, or lives anew, and somebody waits for it."""
+    """Whether a bead may be in a cycle now: it leads somewhere new, or lives anew, and somebody waits for it."""
     before, now = change.was, change.now
     if now is None or now.state not in LIVE or not (now.needs or now.parents):
         return False
@@ -141,9 +141,7 @@ def _sources(db: sqlite3.Connection, bead: BeadId, kind: str) -> set[BeadId]:
     return {source for (source,) in db.execute("SELECT source FROM edges WHERE target = ? AND kind = ?", (bead, kind))}
 
 
-def _stood(
-    view: View, beads: set[BeadId], rings: Mapping[BeadId, Ring]
-) -> Iterator[tuple[BeadId, Blocked | None]]:
+def _stood(view: View, beads: set[BeadId], rings: Mapping[BeadId, Ring]) -> Iterator[tuple[BeadId, Blocked | None]]:
     found = standings(view, beads, rings)
     return ((bead, found.get(bead)) for bead in beads)
 

@@ -211,7 +211,8 @@ def was(db: sqlite3.Connection, bead: str) -> Was | None:
     if row is None:
         return None
     edges = db.execute("SELECT kind, target FROM edges WHERE source = ? AND kind IN ('needs', 'part_of')", (bead,))
-    return Was(*row, frozenset(edges.fetchall()))
+    number, state, not_before = row
+    return Was(number, state, not_before, frozenset(edges.fetchall()))
 
 
 def forget(db: sqlite3.Connection, number: int, bead: str) -> None:

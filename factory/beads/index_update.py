@@ -1,5 +1,6 @@
 """The index brought up to date: only what was appended is read, and only the beads that it concerns are asked anew."""
 
+import itertools
 import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -9,9 +10,9 @@ from factory.beads.bead import Bead
 from factory.beads.changes import Changes, Position, Since
 from factory.beads.codec import decode
 from factory.beads.events import Event
-from factory.beads.fold import apply, fold
+from factory.beads.fold import apply
 from factory.beads.graph import as_node
-from factory.beads.index_files import bead_of, is_of_beads, read
+from factory.beads.index_files import bead_of, folded, is_of_beads, read
 from factory.beads.index_fill import remember
 from factory.beads.index_standing import Change, stand
 from factory.beads.index_tables import WORDY, Batch, File, forget, was
@@ -110,7 +111,7 @@ class Update:
         number, latest = row
         events = sorted(found.events, key=lambda event: event.id)
         ids = [latest, *(event.id for event in events)]
-        if any(after <= before for before, after in zip(ids, ids[1:], strict=False)):
+        if any(after <= before for before, after in itertools.pairwise(ids)):
             return False
         self._db.execute("DELETE FROM damage WHERE path = ? AND line > ?", (path, known.lines))
         for damage in found.damage:
@@ -141,7 +142,7 @@ class Update:
                 self._batch.damage(damage, bead_id)
             events += found.events
         latest = max((event.id for event in events), default="")
-        self._put(bead_id, fold(events), latest, wordy=True)
+        self._put(bead_id, folded(events, bead_id), latest, wordy=True)
 
     def _put(self, bead_id: str, bead: Bead | None, latest: str, *, wordy: bool) -> None:
         """Replace a bead's rows, and note what others may see of that."""
@@ -165,13 +166,15 @@ class Update:
 
 
 def make_searchable(db: sqlite3.Connection, state_dir: Path) -> None:
-    """Put in what the beads are found by now that changed since the last search, which most refreshes need not wait for."""
+    """Put in what beads are found by that changed since the last search; most refreshes need not wait for that."""
     db.execute("BEGIN IMMEDIATE")
     try:
         batch = Batch(db)
         for (number,) in db.execute("SELECT number FROM unsearched").fetchall():
             db.execute("DELETE FROM search WHERE rowid = ?", (number,))
-            row = db.execute("SELECT id, bead FROM beads JOIN stories USING (number) WHERE number = ?", (number,)).fetchone()
+            row = db.execute(
+                "SELECT id, bead FROM beads JOIN stories USING (number) WHERE number = ?", (number,)
+            ).fetchone()
             if row is not None:
                 batch.words(number, decode(row[1]), _events(db, f"{state_dir}/live", row[0]))
         batch.flush()

@@ -38,7 +38,7 @@ _COLUMNS = (
     "number", "id", "state", "priority", "opened", "title", "agent", "note", "live",
     "blocker", "via", "reason", "until",
 )  # fmt: skip
-_SELECT = "SELECT " + ", ".join(f"beads.{column}" for column in _COLUMNS) + " FROM beads"
+_SELECT = "SELECT " + ", ".join(f"beads.{column}" for column in _COLUMNS) + " FROM beads"  # noqa: S608 - our own
 
 
 BROKEN = (sqlite3.Error, ValueError, KeyError, TypeError, IndexError, AssertionError)
@@ -119,7 +119,7 @@ class Lookup:
         """Raise ``Stale`` if a file of one of ``beads`` is not what it was; small stores were looked at already."""
         if self.is_looked_at or int(self.meta["files"]) <= SMALL:
             return
-        parent = os.path.dirname(self._live)  # noqa: PTH120 - pathlib takes as long to import as all of this
+        parent = os.path.dirname(self._live)
         for bead in beads:
             for path, *known in self.db.execute("SELECT path, size, mtime, inode FROM files WHERE bead = ?", (bead,)):
                 if signature(f"{parent}/{path}") != tuple(known):
@@ -170,7 +170,9 @@ class Lookup:
         if not wanted:
             return []
         columns = _SELECT.replace(" FROM beads", ", snippet(search, -1, '', '', '…', 12) FROM search, beads")
-        statement = f"{columns} WHERE search MATCH ? AND beads.number = search.rowid ORDER BY rank, beads.opened LIMIT ?"
+        statement = (
+            f"{columns} WHERE search MATCH ? AND beads.number = search.rowid ORDER BY rank, beads.opened LIMIT ?"
+        )
         hits = self.db.execute(statement, (wanted, _most(limit))).fetchall()
         return [(Row(hit[:-1]), hit[-1]) for hit in hits]
 
@@ -227,7 +229,7 @@ def attach(state_dir: str) -> Lookup | None:
 def join(state_dir: str) -> tuple[sqlite3.Connection, int] | None:
     """A connection to the index and the lock that goes with it; ``None`` when there is none of this format."""
     path = f"{state_dir}/{FILE}"
-    if not os.path.isfile(path):  # noqa: PTH113
+    if not os.path.isfile(path):
         return None
     lock = hold(state_dir)
     db = None
@@ -236,7 +238,7 @@ def join(state_dir: str) -> tuple[sqlite3.Connection, int] | None:
         try:
             version = db.execute("PRAGMA user_version").fetchone()[0]
         except sqlite3.OperationalError:
-            if os.access(state_dir, os.W_OK) or os.path.exists(f"{path}-wal"):  # noqa: PTH110
+            if os.access(state_dir, os.W_OK) or os.path.exists(f"{path}-wal"):
                 raise
             db.close()
             db = _connect_read_only(path)
@@ -282,16 +284,22 @@ def walk(live: str) -> Iterator[tuple[str, Signature]]:
     """Every file that may hold events of beads, by its path on the branch, with its signature."""
     with contextlib.suppress(FileNotFoundError):
         for day in os.scandir(live):
-            if day.name == "aside" or not day.is_dir(follow_symlinks=False):
+            if not is_folder_of_beads(day.name):
                 continue
-            for entry in os.scandir(day.path):
-                if entry.name.endswith(".jsonl"):
-                    yield f"beads/{day.name}/{entry.name}", _signed(entry)
+            with contextlib.suppress(OSError):
+                for entry in os.scandir(day.path):
+                    if entry.name.endswith(".jsonl"):
+                        yield f"beads/{day.name}/{entry.name}", _signed(entry)
+
+
+def is_folder_of_beads(name: str) -> bool:
+    """Whether a folder of the live copy has the files of a day's beads, or the packs."""
+    return name == "packed" or (len(name) == len("2026-11-21") and name[:1].isdigit())
 
 
 def _signed(entry: os.DirEntry[str]) -> Signature:
     try:
-        status = entry.stat()
+        status = entry.stat(follow_symlinks=False)
     except OSError:
         return NOWHERE
     return status.st_size, status.st_mtime_ns, status.st_ino
@@ -300,7 +308,7 @@ def _signed(entry: os.DirEntry[str]) -> Signature:
 def signature(path: str) -> Signature:
     """What the file at ``path`` is told by now."""
     try:
-        status = os.stat(path)  # noqa: PTH116
+        status = os.lstat(path)
     except OSError:
         return NOWHERE
     return status.st_size, status.st_mtime_ns, status.st_ino
@@ -314,7 +322,7 @@ def folder(live: str) -> str:
 def boot() -> str:
     """What tells this run of the machine from others: after a power cut, a file may be shorter than it was."""
     try:
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:  # noqa: PTH123
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
             return file.read().strip()
     except OSError:
         return ""

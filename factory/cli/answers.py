@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 
 from factory.cli import output
@@ -62,10 +61,10 @@ def shown(lookup: Lookup, bead: str, *, as_json: bool = False) -> Say:
     moment = now()
     row = lookup.row(bead)
     lookup.require_unchanged((bead,))
-    record = _record(lookup, row)
+    told = record(lookup, row)
     if as_json:
-        return _document("bead", document(record, **_standing(row, moment)))
-    return lambda: output.facts(facts(record, row.why(moment)))
+        return _document("bead", document(told, **standing(row, moment)))
+    return lambda: output.facts(facts(told, row.why(moment)))
 
 
 def found(lookup: Lookup, words: str, limit: int | None = None, *, as_json: bool = False) -> Say:
@@ -83,58 +82,56 @@ def found(lookup: Lookup, words: str, limit: int | None = None, *, as_json: bool
 def documents(lookup: Lookup, rows: Sequence[Row], moment: str) -> list[dict[str, Any]]:
     """Beads as every ``--json`` shows them."""
     lookup.require_unchanged(row.id for row in rows)
-    return [document(_record(lookup, row), **_standing(row, moment)) for row in rows]
+    return [document(record(lookup, row), **standing(row, moment)) for row in rows]
 
 
-def document(
-    record: Mapping[str, Any], *, ready: bool | None, reason: str, blocker: str | None = None
-) -> dict[str, Any]:
+def document(told: Mapping[str, Any], *, ready: bool | None, reason: str, blocker: str | None = None) -> dict[str, Any]:
     """A bead, as ``codec`` wrote it, as every ``--json`` shows it; ``ready`` is ``None`` where it was not asked."""
     return {
-        "id": record["id"],
-        "title": record.get("title", ""),
-        "text": record.get("text", ""),
-        "state": record.get("state", "open"),
+        "id": told["id"],
+        "title": told.get("title", ""),
+        "text": told.get("text", ""),
+        "state": told.get("state", "open"),
         "ready": ready,
-        "priority": record.get("priority", 2),
-        "labels": record["labels"],
-        **{kind: _linked(record, kind) for kind in ("needs", "part_of", "found_from", "relates")},
-        "agent": _agent(record),
-        "attempts": record.get("attempts", 0),
-        "rounds": record.get("rounds", 0),
+        "priority": told.get("priority", 2),
+        "labels": told["labels"],
+        **{kind: _linked(told, kind) for kind in ("needs", "part_of", "found_from", "relates")},
+        "agent": _agent(told),
+        "attempts": told.get("attempts", 0),
+        "rounds": told.get("rounds", 0),
         "reason": reason,
         "blocked_by": blocker,
-        "not_before": record.get("not_before", ""),
-        "branch": record["change"]["branch"] if "change" in record else "",
-        "commit": record.get("landed") or "",
-        "origin": record.get("origin", ""),
-        "opened_at": record.get("opened_at", ""),
-        "opened_by": record.get("opened_by", ""),
-        "updated_at": record.get("updated_at", ""),
+        "not_before": told.get("not_before", ""),
+        "branch": told["change"]["branch"] if "change" in told else "",
+        "commit": told.get("landed") or "",
+        "origin": told.get("origin", ""),
+        "opened_at": told.get("opened_at", ""),
+        "opened_by": told.get("opened_by", ""),
+        "updated_at": told.get("updated_at", ""),
     }
 
 
-def facts(record: Mapping[str, Any], reason: str) -> dict[str, str]:
+def facts(told: Mapping[str, Any], reason: str) -> dict[str, str]:
     """A bead as people read it, by name; what it does not have is left out."""
-    verdicts = record["candidate"]["verdicts"] if "candidate" in record else ()
-    run = record.get("run") or {}
+    verdicts = told["candidate"]["verdicts"] if "candidate" in told else ()
+    run = told.get("run") or {}
     pairs = {
-        "bead": record["id"],
-        "title": record.get("title", ""),
-        "state": record.get("state", "open"),
+        "bead": told["id"],
+        "title": told.get("title", ""),
+        "state": told.get("state", "open"),
         "reason": reason,
-        "priority": f"P{record.get('priority', 2)}",
-        "labels": ", ".join(record["labels"]),
-        **{kind: ", ".join(_linked(record, kind)) for kind in ("needs", "part_of", "found_from", "relates")},
-        "not before": record.get("not_before", ""),
-        "origin": record.get("origin", ""),
-        "opened": f"{record.get('opened_at', '')} by {record.get('opened_by', '')}",
-        "agent": _agent(record),
-        "lease": run.get("until", "") if record.get("state") == "working" else "",
-        "attempts": str(record.get("attempts") or ""),
-        "branch": record["change"]["branch"] if "change" in record else "",
+        "priority": f"P{told.get('priority', 2)}",
+        "labels": ", ".join(told["labels"]),
+        **{kind: ", ".join(_linked(told, kind)) for kind in ("needs", "part_of", "found_from", "relates")},
+        "not before": told.get("not_before", ""),
+        "origin": told.get("origin", ""),
+        "opened": f"{told.get('opened_at', '')} by {told.get('opened_by', '')}",
+        "agent": _agent(told),
+        "lease": run.get("until", "") if told.get("state") == "working" else "",
+        "attempts": str(told.get("attempts") or ""),
+        "branch": told["change"]["branch"] if "change" in told else "",
         "gates": ", ".join(f"{verdict['gate']} {verdict['answer']}" for verdict in verdicts),
-        "text": record.get("text", ""),
+        "text": told.get("text", ""),
     }
     return {name: value for name, value in pairs.items() if value}
 
@@ -169,14 +166,16 @@ def _document(noun: str, value: object, **more: object) -> Say:
     return lambda: output.document(noun, value, **more)
 
 
-def _record(lookup: Lookup, row: Row) -> dict[str, Any]:
+def record(lookup: Lookup, row: Row) -> dict[str, Any]:
+    """The whole bead, as ``codec`` wrote it."""
     import json
 
     loaded: dict[str, Any] = json.loads(lookup.story(row.number))
     return loaded
 
 
-def _standing(row: Row, moment: str) -> dict[str, Any]:
+def standing(row: Row, moment: str) -> dict[str, Any]:
+    """What of a document follows from the other beads and the clock."""
     blocker = row.blocker if row.is_blocked(moment) else None
     return {"ready": row.is_ready(moment), "reason": row.why(moment), "blocker": blocker}
 
@@ -185,10 +184,10 @@ def _state(row: Row, moment: str) -> str:
     return "blocked" if row.state == "open" and row.is_blocked(moment) else row.state
 
 
-def _linked(record: Mapping[str, Any], kind: str) -> list[str]:
-    return [to for edge, to in record["edges"] if edge == kind]
+def _linked(told: Mapping[str, Any], kind: str) -> list[str]:
+    return [to for edge, to in told["edges"] if edge == kind]
 
 
-def _agent(record: Mapping[str, Any]) -> str:
-    holder = record.get("run") or record.get("hook") or {}
+def _agent(told: Mapping[str, Any]) -> str:
+    holder = told.get("run") or told.get("hook") or {}
     return str(holder.get("agent", ""))

@@ -5,6 +5,8 @@ configuration that leads git elsewhere. For all others the answer is ``None``, a
 """
 
 import os
+import stat
+
 
 def state_dir(start: str) -> str | None:
     """The state folder of the clone that ``start`` lies in; ``None`` when git must be asked."""
@@ -21,55 +23,62 @@ def state_dir(start: str) -> str | None:
 
 _HARMLESS = frozenset(
     {f"GIT_{who}_{what}" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL", "DATE")}
-    | {"GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM", "GIT_EDITOR", "GIT_PAGER", "GIT_TERMINAL_PROMPT"}
+    | {
+        "GIT_CONFIG_GLOBAL",
+        "GIT_CONFIG_SYSTEM",
+        "GIT_CONFIG_NOSYSTEM",
+        "GIT_EDITOR",
+        "GIT_PAGER",
+        "GIT_TERMINAL_PROMPT",
+    }
 )
 
 
 def _common_dir(start: str) -> str | None:
     """The common git folder of the work tree around ``start``."""
-    here = os.path.realpath(start)  # noqa: PTH - pathlib takes as long to import as all of this
-    device = os.stat(here).st_dev  # noqa: PTH116
+    here = os.path.realpath(start)
+    device = os.stat(here).st_dev
     while True:
-        status = os.stat(here)  # noqa: PTH116
+        status = os.stat(here)
         if status.st_dev != device:
             return None
         found = f"{here}/.git".replace("//", "/")
         try:
             git = os.lstat(found)
         except FileNotFoundError:
-            if os.path.exists(f"{here}/HEAD") and os.path.exists(f"{here}/objects"):  # noqa: PTH110
+            if os.path.exists(f"{here}/HEAD") and os.path.exists(f"{here}/objects"):
                 return None
-            above = os.path.dirname(here)  # noqa: PTH120
+            above = os.path.dirname(here)
             if above == here:
                 return None
             here = above
             continue
         if status.st_uid != os.geteuid() or git.st_uid != os.geteuid():
             return None
-        return _linked(found) if git.st_mode & 0o170000 == 0o100000 else found
+        return _linked(found) if stat.S_ISREG(git.st_mode) else found
 
 
 def _linked(file: str) -> str | None:
     """The common git folder that a linked work tree's ``.git`` file leads to."""
-    with open(file, encoding="utf-8", errors="surrogateescape") as said:  # noqa: PTH123
+    with open(file, encoding="utf-8", errors="surrogateescape") as said:
         text = said.read(4096)
     if not text.startswith("gitdir: /") or text.count("\n") != 1:
         return None
     git_dir = text.removeprefix("gitdir: ").rstrip("\n")
-    with open(f"{git_dir}/commondir", encoding="utf-8", errors="surrogateescape") as said:  # noqa: PTH123
+    with open(f"{git_dir}/commondir", encoding="utf-8", errors="surrogateescape") as said:
         common = said.read(4096).rstrip("\n")
-    if os.stat(git_dir).st_uid != os.geteuid():  # noqa: PTH116
+    if os.stat(git_dir).st_uid != os.geteuid():
         return None
-    return os.path.realpath(common if common.startswith("/") else f"{git_dir}/{common}")  # noqa: PTH
+    return os.path.realpath(common if common.startswith("/") else f"{git_dir}/{common}")
 
 
 def _is_ordinary(common: str) -> bool:
     """Whether it is a git folder that git itself would take, of the caller, whole and of a work tree."""
-    if os.stat(common).st_uid != os.geteuid() or not os.path.isdir(common):  # noqa: PTH116, PTH112
+    if os.stat(common).st_uid != os.geteuid() or not os.path.isdir(common):
         return False
-    if not all(os.path.exists(f"{common}/{name}") for name in ("HEAD", "objects", "refs")):  # noqa: PTH110
+    if not all(os.path.exists(f"{common}/{name}") for name in ("HEAD", "objects", "refs")):
         return False
-    if os.path.exists(f"{common}/shallow"):  # noqa: PTH110
+    if os.path.exists(f"{common}/shallow"):
         return False
     return _is_plain(f"{common}/config") and _is_plain(f"{common}/config.worktree")
 
@@ -77,12 +86,12 @@ def _is_ordinary(common: str) -> bool:
 def _is_plain(config: str) -> bool:
     """Whether a configuration says nothing about where the work tree is, or that there is none."""
     try:
-        with open(config, encoding="utf-8", errors="surrogateescape") as said:  # noqa: PTH123
+        with open(config, encoding="utf-8", errors="surrogateescape") as said:
             lines = said.read().lower().split("\n")
     except FileNotFoundError:
         return config.endswith(".worktree")
     for line in lines:
         name, _, value = line.partition("=")
-        if "[include" in line or "worktree" == name.strip() or ("bare" in name and value.strip() != "false"):
+        if "[include" in line or name.strip() == "worktree" or ("bare" in name and value.strip() != "false"):
             return False
     return True

@@ -38,7 +38,10 @@ def document(noun: str, value: object, **more: object) -> None:
     """Print ``{"schema":1, noun: value, …}``."""
     import json
 
-    sys.stdout.write(json.dumps({"schema": 1, noun: value, **more}, ensure_ascii=False) + "\n")
+    text = json.dumps({"schema": 1, noun: value, **more}, ensure_ascii=False) + "\n"
+    if not text.isascii():  # half of a surrogate pair, which no output can write, is written as JSON escapes it
+        text = text.encode("utf-8", "backslashreplace").decode()
+    sys.stdout.write(text)
 
 
 def is_terminal() -> bool:

@@ -7,8 +7,8 @@ repository that only git can judge, a bead that is not there) it does nothing, a
 from __future__ import annotations
 
 import os
-import sys
 
+from factory.beads.lookup import BROKEN, Unknown
 from factory.cli import answers, reading
 from factory.cli.locate import state_dir
 
@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 _FLAG, _NUMBER, _TEXT, _TEXTS = "flag", "number", "text", "texts"
 _JSON = {"--json": ("as_json", _FLAG)}
 _LIMIT = {"-n": ("limit", _NUMBER), "--limit": ("limit", _NUMBER)}
+
+
+def _tree(*arguments: Any, **named: Any) -> Callable[[], None]:
+    from factory.cli.tree import tree
+
+    return tree(*arguments, **named)
+
 
 _COMMANDS: dict[str, tuple[Callable[..., Any], dict[str, tuple[str, str]], int, int]] = {
     "ready": (answers.ready, {**_JSON, **_LIMIT, "--explain": ("explain", _FLAG)}, 0, 0),
@@ -37,7 +44,7 @@ _COMMANDS: dict[str, tuple[Callable[..., Any], dict[str, tuple[str, str]], int, 
         0,
     ),
     "show": (answers.shown, {**_JSON}, 1, 1),
-    "tree": (answers.tree, {**_JSON, **dict.fromkeys(("-a", "--all"), ("finished", _FLAG))}, 0, 1),
+    "tree": (_tree, {**_JSON, **dict.fromkeys(("-a", "--all"), ("finished", _FLAG))}, 0, 1),
 }
 """Each command: what answers it, its options, and how many arguments it takes at least and at most."""
 
@@ -52,11 +59,11 @@ def answer(words: Sequence[str]) -> int | None:
         return None
     arguments, named = understood
     place = state_dir(".")
-    if place is None or not os.path.isdir(f"{place}/live/beads"):  # noqa: PTH112
+    if place is None or not os.path.isdir(f"{place}/live/beads"):
         return None
     try:
         return reading.told(place, lambda lookup: ask(lookup, *arguments, **named))
-    except (answers.Unknown, answers.UnknownState, *reading.BROKEN, OSError):
+    except (Unknown, *BROKEN, OSError):
         return None
 
 
@@ -89,7 +96,7 @@ def _put(named: dict[str, Any], key: str, kind: str, value: str) -> bool:
     if not value or value.startswith("-"):
         return False
     if kind == _NUMBER:
-        if not (value.isascii() and value.isdecimal() and 0 < int(value) < 2**31):  # noqa: PLR2004
+        if not (value.isascii() and value.isdecimal() and 0 < int(value) < 2**31):
             return False
         named[key] = int(value)
     elif kind == _TEXTS:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 
+from factory.base.printable import printable
 from factory.beads.lookup import BROKEN, Stale, opened
 
 TYPE_CHECKING = False
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
     Answer = Callable[[Lookup], Callable[[], None]]
     Damage = list[tuple[str, int, str]]
+
+_MOST = 50
+"""Damaged lines that are named; who mends a file looks at the first ones first."""
 
 DEGRADED = 1
 """The exit code of an answer that was given although some lines of some files could not be read."""
@@ -30,8 +34,10 @@ def told(state_dir: str, answer: Answer, *, searchable: bool = False) -> int:
     if not damage:
         return 0
     sys.stdout.flush()
-    for path, line, reason in damage:
-        sys.stderr.write(f"factory: {path}:{line}: {reason}\n")
+    for path, line, reason in damage[:_MOST]:
+        sys.stderr.write(f"factory: {printable(path)}:{line}: {reason}\n")
+    if len(damage) > _MOST:
+        sys.stderr.write(f"factory: and {len(damage) - _MOST} more lines that cannot be read\n")
     sys.stderr.write("hint: factory doctor --repair\n")
     return DEGRADED
 
