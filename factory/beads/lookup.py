@@ -7,10 +7,13 @@ the fold nor git. What the index holds, and how it comes to hold it, is ``factor
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
-import sqlite3
+
+try:
+    import _sqlite3 as sqlite3  # the package around it imports datetime and more, for what is not needed here
+except ImportError:  # another Python than CPython
+    import sqlite3  # type: ignore[no-redef]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -267,11 +270,12 @@ def _connect_read_only(path: str) -> sqlite3.Connection:
 
 def hold(state_dir: str) -> int:
     """A share of the lock that says that the index is open, as a file descriptor; -1 where the disk gives none."""
-    with contextlib.suppress(OSError):
+    try:
         fd = os.open(f"{state_dir}/{LOCK}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         fcntl.flock(fd, fcntl.LOCK_SH)
-        return fd
-    return -1
+    except OSError:
+        return -1
+    return fd
 
 
 def let_go(lock: int) -> None:
@@ -282,14 +286,18 @@ def let_go(lock: int) -> None:
 
 def walk(live: str) -> Iterator[tuple[str, Signature]]:
     """Every file that may hold events of beads, by its path on the branch, with its signature."""
-    with contextlib.suppress(FileNotFoundError):
-        for day in os.scandir(live):
-            if not is_folder_of_beads(day.name):
-                continue
-            with contextlib.suppress(OSError):
-                for entry in os.scandir(day.path):
-                    if entry.name.endswith(".jsonl"):
-                        yield f"beads/{day.name}/{entry.name}", _signed(entry)
+    for day in _entries(live):
+        if is_folder_of_beads(day.name):
+            for entry in _entries(day.path):
+                if entry.name.endswith(".jsonl"):
+                    yield f"beads/{day.name}/{entry.name}", _signed(entry)
+
+
+def _entries(path: str) -> list[os.DirEntry[str]]:
+    try:
+        return list(os.scandir(path))
+    except OSError:
+        return []
 
 
 def is_folder_of_beads(name: str) -> bool:
@@ -322,10 +330,13 @@ def folder(live: str) -> str:
 def boot() -> str:
     """What tells this run of the machine from others: after a power cut, a file may be shorter than it was."""
     try:
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-            return file.read().strip()
+        fd = os.open("/proc/sys/kernel/random/boot_id", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return ""
+    try:
+        return os.read(fd, 64).decode().strip()
+    finally:
+        os.close(fd)
 
 
 def _is_unchanged(path: str, head: str, size: int) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from factory.cli import output
+from factory.cli.plain_json import loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -168,9 +169,7 @@ def _document(noun: str, value: object, **more: object) -> Say:
 
 def record(lookup: Lookup, row: Row) -> dict[str, Any]:
     """The whole bead, as ``codec`` wrote it."""
-    import json
-
-    loaded: dict[str, Any] = json.loads(lookup.story(row.number))
+    loaded: dict[str, Any] = loads(lookup.story(row.number))
     return loaded
 
 

@@ -1,7 +1,8 @@
 """Which clone a command was called in, told from the files alone: starting git once costs more than all the rest.
 
-Only the ordinary cases are told: a work tree of the caller's own, whole, and nothing in the environment or the
-configuration that leads git elsewhere. For all others the answer is ``None``, and git is asked.
+Only the ordinary cases are told: a work tree of the caller's own, whole, and nothing in the configuration that
+leads git elsewhere. For all others the answer is ``None``, and git is asked. ``GIT_DIR`` and the like lead nowhere
+here, because factory takes them out of git's environment (``git.command``).
 """
 
 import os
@@ -10,8 +11,6 @@ import stat
 
 def state_dir(start: str) -> str | None:
     """The state folder of the clone that ``start`` lies in; ``None`` when git must be asked."""
-    if any(name.startswith("GIT_") and name not in _HARMLESS for name in os.environ):
-        return None
     try:
         common = _common_dir(start)
         if common is None or not _is_ordinary(common):
@@ -19,19 +18,6 @@ def state_dir(start: str) -> str | None:
     except (OSError, ValueError):
         return None
     return f"{common}/factory"
-
-
-_HARMLESS = frozenset(
-    {f"GIT_{who}_{what}" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL", "DATE")}
-    | {
-        "GIT_CONFIG_GLOBAL",
-        "GIT_CONFIG_SYSTEM",
-        "GIT_CONFIG_NOSYSTEM",
-        "GIT_EDITOR",
-        "GIT_PAGER",
-        "GIT_TERMINAL_PROMPT",
-    }
-)
 
 
 def _common_dir(start: str) -> str | None:

@@ -10,6 +10,7 @@ import os
 import sys
 
 from factory.base.printable import printable
+from factory.cli.plain_json import dumps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,9 +37,7 @@ _ANY_WIDTH = 80
 
 def document(noun: str, value: object, **more: object) -> None:
     """Print ``{"schema":1, noun: value, …}``."""
-    import json
-
-    text = json.dumps({"schema": 1, noun: value, **more}, ensure_ascii=False) + "\n"
+    text = dumps({"schema": 1, noun: value, **more}) + "\n"
     if not text.isascii():  # half of a surrogate pair, which no output can write, is written as JSON escapes it
         text = text.encode("utf-8", "backslashreplace").decode()
     sys.stdout.write(text)
