@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from factory.base.files import printable
-from factory.cli import answers, bead_reading, output, reading
+from factory.cli import answers, bead_holding, bead_reading, output, reading
 from factory.cli.bead_reading import BeadArg
 from factory.cli.context import here
 from factory.cli.options import Json
@@ -119,10 +119,14 @@ def done(
     reason: Annotated[str, typer.Option("-m", "--reason", help="What shows that nothing needs to change.")],
     json: Json = False,
 ) -> None:
-    """Accept that a bead needs no change."""
-    from factory.beads.payloads import NoChangeAccepted, checked
+    """Report, as its holder, that a bead needs no change; or accept what somebody else reported."""
+    from factory.beads.holding import finish_unchanged
 
-    _append(bead, checked(NoChangeAccepted, reason=reason), as_json=json, says="done")
+    place = here()
+    finished = finish_unchanged(place.store, bead, place.person, reason)
+    place.store.commit()
+    says = "done" if finished.state == "done" else "waits for somebody else to accept that"
+    _show_result(place, bead, as_json=json, says=says)
 
 
 @app.command()
@@ -144,6 +148,10 @@ app.command()(bead_reading.show)
 app.command()(bead_reading.tree)
 app.command()(bead_reading.search)
 app.command()(bead_reading.log)
+
+
+app.command()(bead_holding.claim)
+app.command()(bead_holding.release)
 
 
 def _append(bead: str, payload: "Payload", *, as_json: bool, says: str) -> None:
