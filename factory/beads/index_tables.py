@@ -141,7 +141,7 @@ class Batch:
         self.pending = 0
 
     def bead(self, number: int, bead: Bead, latest: str) -> None:
-        """A bead whose old rows, if there were any, are gone; ``latest`` is the last id among its events."""
+        """A bead, in place of what it was; ``latest`` is the last id among its events."""
         rows = self._rows
         priority = max(min(bead.priority, _MOST), -_MOST)
         rows[_BEAD].append(
@@ -184,7 +184,9 @@ class Batch:
 
 _BEAD = (
     "INSERT INTO beads(number, id, state, priority, opened, title, agent, note, live, not_before, latest)"
-    " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(number) DO UPDATE SET id = excluded.id, state = excluded.state,"
+    " priority = excluded.priority, opened = excluded.opened, title = excluded.title, agent = excluded.agent,"
+    " note = excluded.note, live = excluded.live, not_before = excluded.not_before, latest = excluded.latest"
 )
 _STORY = "INSERT OR REPLACE INTO stories VALUES(?, ?)"
 _LABEL = "INSERT OR IGNORE INTO labels VALUES(?, ?)"
@@ -216,7 +218,6 @@ def was(db: sqlite3.Connection, bead: str) -> Was | None:
 
 
 def forget(db: sqlite3.Connection, number: int, bead: str) -> None:
-    """Take the rows of a bead out, except those that ``Batch`` replaces by themselves and what it is found by."""
-    db.execute("DELETE FROM beads WHERE number = ?", (number,))
+    """Take out those rows of a bead that ``Batch`` does not replace by itself."""
     db.execute("DELETE FROM labels WHERE number = ?", (number,))
     db.execute("DELETE FROM edges WHERE source = ?", (bead,))

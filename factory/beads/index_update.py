@@ -151,6 +151,7 @@ class Update:
         if before is not None:
             forget(self._db, number, bead_id)
         if bead is None:
+            self._db.execute("DELETE FROM beads WHERE number = ?", (number,))
             self._db.execute("DELETE FROM stories WHERE number = ?", (number,))
         else:
             self._batch.bead(number, bead, latest)
