@@ -19,6 +19,9 @@ from factory.beads.index_update import Update, make_searchable
 from factory.beads.lookup import BROKEN, FILE, LOCK, Lookup, connect, join, let_go, signature
 
 _ATTEMPTS = 3
+_MAPPED = 1 << 30
+"""Bytes of the index that are read without a system call each; a refresh looks at many places, far from each other."""
+
 _PATIENCE_S = 10
 """How long who made a new index waits for those who have the old one open."""
 
@@ -58,6 +61,7 @@ class Index:
         db, lock = joined
         try:
             db.execute("PRAGMA synchronous = NORMAL")
+            db.execute(f"PRAGMA mmap_size = {_MAPPED}")
             Update(db, self._state_dir).run(everything=everything)
             if searchable:
                 make_searchable(db, self._state_dir)

@@ -1,12 +1,11 @@
 """Who waits for whom, kept in the index: asked of ``graph`` anew for the beads that a change concerns."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from factory.base.ids import BeadId
 from factory.beads.graph import Blocked, Node, Ring, View, cycles, standings
-from factory.beads.index_tables import Was
 from factory.beads.lifecycle import LIVE
 
 _MANY = 2000
@@ -78,36 +77,27 @@ class Change(NamedTuple):
     """A bead that others may depend on, as it was and as it is; ``None`` where it was not, or is no more."""
 
     bead: BeadId
-    was: Was | None
+    was: Node | None
     now: Node | None
 
 
-def stand(db: sqlite3.Connection, changes: Iterable[Change]) -> None:
+def stand(db: sqlite3.Connection, changes: Sequence[Change]) -> None:
     """Fill in who waits for whom, after ``changes``: for those beads, for all whom they concern, and no other."""
-    moved = [change for change in changes if _matters(change)]
-    if not moved:
+    if not changes:
         return
     known = {BeadId(bead) for (bead,) in db.execute("SELECT bead FROM rings")}
-    if len(moved) + len(known) > _MANY:
+    if len(changes) + len(known) > _MANY:
         stand_all(db)
         return
     view = InIndex(db)
-    rings = cycles(view, known | {change.bead for change in moved if _may_close(db, change)})
+    rings = cycles(view, known | {change.bead for change in changes if _may_close(db, change)})
     db.executemany("DELETE FROM rings WHERE bead = ?", ((bead,) for bead in known - rings.keys()))
     db.executemany("INSERT INTO rings VALUES(?)", ((bead,) for bead in rings.keys() - known))
-    concerned = _concerned(db, {change.bead for change in moved}, known | rings.keys())
+    concerned = _concerned(db, {change.bead for change in changes}, known | rings.keys())
     if concerned is None:
         stand_all(db)
         return
     _write(db, _stood(view, concerned, rings))
-
-
-def _matters(change: Change) -> bool:
-    before, now = change.was, change.now
-    if before is None or now is None:
-        return True
-    edges = {("needs", to) for to in now.needs} | {("part_of", to) for to in now.parents}
-    return (before.state, before.not_before) != (now.state, now.not_before) or before.edges != edges
 
 
 def _may_close(db: sqlite3.Connection, change: Change) -> bool:
@@ -115,8 +105,11 @@ def _may_close(db: sqlite3.Connection, change: Change) -> bool:
     before, now = change.was, change.now
     if now is None or now.state not in LIVE or not (now.needs or now.parents):
         return False
-    edges = {("needs", to) for to in now.needs} | {("part_of", to) for to in now.parents}
-    if before is not None and before.state in LIVE and edges <= before.edges:
+    if (
+        before is not None
+        and before.state in LIVE
+        and not ({*now.needs, *now.parents} - {*before.needs, *before.parents})
+    ):
         return False
     query = "SELECT 1 FROM edges WHERE target = ? AND kind IN ('needs', 'part_of')"
     return db.execute(query, (change.bead,)).fetchone() is not None

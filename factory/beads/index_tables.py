@@ -8,11 +8,10 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from factory.base.ids import BeadId
 from factory.beads.bead import Bead
 from factory.beads.codec import encode
 from factory.beads.events import Damage, Event
-from factory.beads.lifecycle import LIVE, STATES, State
+from factory.beads.lifecycle import LIVE, STATES
 
 BLOCKING = ("needs", "part_of")
 
@@ -140,8 +139,8 @@ class Batch:
         self._rows: dict[str, list[tuple[object, ...]]] = {statement: [] for statement in _INSERTS}
         self.pending = 0
 
-    def bead(self, number: int, bead: Bead, latest: str) -> None:
-        """A bead, in place of what it was; ``latest`` is the last id among its events."""
+    def bead(self, number: int, bead: Bead, latest: str, *, linked: bool = True) -> None:
+        """A bead, in place of what it was; ``latest`` is the last id among its events, ``linked``: its links too."""
         rows = self._rows
         priority = max(min(bead.priority, _MOST), -_MOST)
         rows[_BEAD].append(
@@ -151,11 +150,13 @@ class Batch:
             )
         )  # fmt: skip
         rows[_STORY].append((number, _text(encode(bead))))
+        self.pending += 1
+        if not linked:
+            return
         for label in bead.labels:
             rows[_LABEL].append((_text(label), number))
         for kind, to in bead.edges:
             rows[_EDGE].append((bead.id, kind, _text(to)))
-        self.pending += 1
 
     def words(self, number: int, bead: Bead, events: Iterable[Event]) -> None:
         """What the bead is found by."""
@@ -172,6 +173,10 @@ class Batch:
     def packed(self, bead: str, pack: str) -> None:
         """A bead of which some events are in a pack."""
         self._rows[_PACKED].append((bead, pack))
+
+    def unsearched(self, number: int) -> None:
+        """A bead that is found by other words than before."""
+        self._rows[_UNSEARCHED].append((number,))
 
     def flush(self) -> None:
         """Write what was gathered."""
@@ -195,29 +200,11 @@ _WORDS = "INSERT INTO search(rowid, title, text, decisions) VALUES(?, ?, ?, ?)"
 _FILE = "INSERT OR REPLACE INTO files VALUES(?, ?, ?, ?, ?, ?, ?)"
 _DAMAGE = "INSERT INTO damage VALUES(?, ?, ?, ?)"
 _PACKED = "INSERT OR IGNORE INTO packed VALUES(?, ?)"
-_INSERTS = (_BEAD, _STORY, _LABEL, _EDGE, _WORDS, _FILE, _DAMAGE, _PACKED)
+_UNSEARCHED = "INSERT OR IGNORE INTO unsearched VALUES(?)"
+_INSERTS = (_BEAD, _STORY, _LABEL, _EDGE, _WORDS, _FILE, _DAMAGE, _PACKED, _UNSEARCHED)
 
 
-class Was(NamedTuple):
-    """What a bead was to others before it changed."""
-
-    number: int
-    state: State
-    not_before: str
-    edges: frozenset[tuple[str, BeadId]]
-
-
-def was(db: sqlite3.Connection, bead: str) -> Was | None:
-    """How the bead stands in the tables, as far as others depend on it."""
-    row = db.execute("SELECT number, state, not_before FROM beads WHERE id = ?", (bead,)).fetchone()
-    if row is None:
-        return None
-    edges = db.execute("SELECT kind, target FROM edges WHERE source = ? AND kind IN ('needs', 'part_of')", (bead,))
-    number, state, not_before = row
-    return Was(number, state, not_before, frozenset(edges.fetchall()))
-
-
-def forget(db: sqlite3.Connection, number: int, bead: str) -> None:
-    """Take out those rows of a bead that ``Batch`` does not replace by itself."""
+def forget_links(db: sqlite3.Connection, number: int, bead: str) -> None:
+    """Take out the labels and the edges of a bead."""
     db.execute("DELETE FROM labels WHERE number = ?", (number,))
     db.execute("DELETE FROM edges WHERE source = ?", (bead,))

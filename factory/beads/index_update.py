@@ -4,6 +4,7 @@ import itertools
 import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from factory.base.ids import BeadId
 from factory.beads.bead import Bead
@@ -15,10 +16,18 @@ from factory.beads.graph import as_node
 from factory.beads.index_files import bead_of, folded, is_of_beads, read
 from factory.beads.index_fill import remember
 from factory.beads.index_standing import Change, stand
-from factory.beads.index_tables import WORDY, Batch, File, forget, was
+from factory.beads.index_tables import WORDY, Batch, File, forget_links
 from factory.beads.lookup import SMALL, folder, walk
 
 _FILE = "SELECT path, bead, size, mtime, inode, read, lines FROM files"
+
+
+class _Stored(NamedTuple):
+    """A bead as the index has it."""
+
+    number: int
+    latest: str
+    bead: Bead
 
 
 class Update:
@@ -32,6 +41,9 @@ class Update:
         self._batch = Batch(db)
         self._changes: list[Change] = []
         self._files = 0
+        self._last = 0
+        self._written: set[str] = set()
+        self._damaged = {path for (path,) in db.execute("SELECT DISTINCT path FROM damage")}
 
     def run(self, *, everything: bool) -> None:
         """Bring the tables up to what the files are now; with ``everything`` every file is looked at."""
@@ -103,33 +115,31 @@ class Update:
         if known is None:
             self._known_to(path)
             return False
-        bead_id = bead_of(path)
-        row = self._db.execute("SELECT number, latest FROM beads WHERE id = ?", (bead_id,)).fetchone()
+        stored = self._stored(bead_of(path))
         found = read(self._top, path, known)
-        if row is None or found is None or found.file.inode != known.inode or found.file.size < known.read:
+        if stored is None or found is None or found.file.inode != known.inode or found.file.size < known.read:
             return False
-        number, latest = row
         events = sorted(found.events, key=lambda event: event.id)
-        ids = [latest, *(event.id for event in events)]
+        ids = [stored.latest, *(event.id for event in events)]
         if any(after <= before for before, after in itertools.pairwise(ids)):
             return False
-        self._db.execute("DELETE FROM damage WHERE path = ? AND line > ?", (path, known.lines))
+        if path in self._damaged:
+            self._db.execute("DELETE FROM damage WHERE path = ? AND line > ?", (path, known.lines))
         for damage in found.damage:
-            self._batch.damage(damage, bead_id)
+            self._batch.damage(damage, stored.bead.id)
         self._batch.file(found.file)
         if events:
-            (story,) = self._db.execute("SELECT bead FROM stories WHERE number = ?", (number,)).fetchone()
-            bead: Bead | None = decode(story)
+            bead: Bead | None = stored.bead
             for event in events:
                 bead = apply(bead, event)
-            assert bead is not None
-            self._put(bead_id, bead, ids[-1], wordy=any(event.type in WORDY for event in events))
+            self._put(stored.bead.id, stored, bead, ids[-1], wordy=any(event.type in WORDY for event in events))
         return True
 
     def _anew(self, bead_id: str) -> None:
         """Fold a bead from all that there is of it."""
         files = [File(*row) for row in self._db.execute(f"{_FILE} WHERE bead = ? ORDER BY path", (bead_id,)).fetchall()]
-        self._db.execute("DELETE FROM damage WHERE bead = ?", (bead_id,))
+        if self._damaged:
+            self._db.execute("DELETE FROM damage WHERE bead = ?", (bead_id,))
         events: list[Event] = []
         for file in files:
             found = read(self._top, file.path)
@@ -142,28 +152,42 @@ class Update:
                 self._batch.damage(damage, bead_id)
             events += found.events
         latest = max((event.id for event in events), default="")
-        self._put(bead_id, folded(events, bead_id), latest, wordy=True)
+        self._put(bead_id, self._stored(bead_id), folded(events, bead_id), latest, wordy=True)
 
-    def _put(self, bead_id: str, bead: Bead | None, latest: str, *, wordy: bool) -> None:
+    def _stored(self, bead_id: str) -> _Stored | None:
+        if bead_id in self._written:  # a bead with two files
+            self._batch.flush()
+        query = "SELECT number, latest, bead FROM beads JOIN stories USING (number) WHERE id = ?"
+        row = self._db.execute(query, (bead_id,)).fetchone()
+        return _Stored(row[0], row[1], decode(row[2])) if row else None
+
+    def _put(self, bead_id: str, stored: _Stored | None, bead: Bead | None, latest: str, *, wordy: bool) -> None:
         """Replace a bead's rows, and note what others may see of that."""
-        before = was(self._db, bead_id)
-        number = before.number if before else self._next_number()
-        if before is not None:
-            forget(self._db, number, bead_id)
+        if stored is None and bead is None:
+            return
+        number = stored.number if stored else self._next_number()
+        is_linked_anew = stored is None or bead is None or (bead.edges, bead.labels) != (
+            stored.bead.edges, stored.bead.labels,
+        )  # fmt: skip
+        if is_linked_anew and stored is not None:
+            forget_links(self._db, number, bead_id)
         if bead is None:
             self._db.execute("DELETE FROM beads WHERE number = ?", (number,))
             self._db.execute("DELETE FROM stories WHERE number = ?", (number,))
         else:
-            self._batch.bead(number, bead, latest)
-            self._batch.flush()
+            self._batch.bead(number, bead, latest, linked=is_linked_anew)
         if wordy or bead is None:
-            self._db.execute("INSERT OR IGNORE INTO unsearched VALUES(?)", (number,))
-        if before is not None or bead is not None:
-            self._changes.append(Change(BeadId(bead_id), before, as_node(bead) if bead else None))
+            self._batch.unsearched(number)
+        self._written.add(bead_id)
+        before, after = (as_node(one) if one else None for one in (stored and stored.bead, bead))
+        if before != after:
+            self._changes.append(Change(BeadId(bead_id), before, after))
 
     def _next_number(self) -> int:
-        found: int = self._db.execute("SELECT ifnull(max(number), 0) + 1 FROM beads").fetchone()[0]
-        return found
+        if not self._last:
+            self._last = self._db.execute("SELECT ifnull(max(number), 0) FROM beads").fetchone()[0]
+        self._last += 1
+        return self._last
 
 
 def make_searchable(db: sqlite3.Connection, state_dir: Path) -> None:
