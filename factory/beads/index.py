@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from factory.base.locks import LockUnusable, held
 from factory.beads.index_fill import fill
 from factory.beads.index_update import Update, make_searchable
 from factory.beads.lookup import BROKEN, FILE, LOCK, Lookup, connect, join, let_go, signature
@@ -24,6 +23,8 @@ _MAPPED = 1 << 30
 
 _PATIENCE_S = 10
 """How long who made a new index waits for those who have the old one open."""
+_BUILDS_S = 120
+"""How long who needs a new index waits for somebody else who is making one."""
 
 
 class Index:
@@ -50,7 +51,7 @@ class Index:
                     return found
             try:
                 self._replace(before)
-            except (OSError, LockUnusable, sqlite3.Error):
+            except (OSError, sqlite3.Error):
                 break
         return self._in_memory()
 
@@ -74,7 +75,7 @@ class Index:
 
     def _replace(self, before: int) -> None:
         """Put a new index in the place of the one whose inode was ``before``, unless somebody else has."""
-        with held(self._state_dir / "index.rebuild.lock"):
+        with self._alone("index.rebuild.lock", _BUILDS_S):
             if self._which() != before:
                 return
             for left in self._state_dir.glob(f"{FILE}.*.tmp*"):  # by one that was killed
@@ -82,7 +83,7 @@ class Index:
             made = self._path.with_name(f"{FILE}.{os.getpid()}.tmp")
             try:
                 self._make(made)
-                with self._nobody_reads():
+                with self._alone(LOCK, _PATIENCE_S):  # what SQLite keeps beside an old one must not meet the new one
                     for suffix in ("-wal", "-shm", "-journal"):
                         self._path.with_name(FILE + suffix).unlink(missing_ok=True)
                     if self._path.is_dir() and not self._path.is_symlink():
@@ -102,11 +103,11 @@ class Index:
             os.close(fd)
 
     @contextlib.contextmanager
-    def _nobody_reads(self) -> Iterator[None]:
-        """While no process has the index open: what SQLite keeps beside an old one must not meet the new one."""
-        fd = os.open(self._state_dir / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    def _alone(self, name: str, patience_s: float) -> Iterator[None]:
+        """While nobody else holds the lock ``name``; raises ``OSError`` when that takes too long."""
+        fd = os.open(self._state_dir / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            end = time.monotonic() + _PATIENCE_S
+            end = time.monotonic() + patience_s
             while True:
                 try:
                     fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -189,7 +189,8 @@ class Batch:
 
 _BEAD = (
     "INSERT INTO beads(number, id, state, priority, opened, title, agent, note, live, not_before, latest)"
-    " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(number) DO UPDATE SET id = excluded.id, state = excluded.state,"
+    " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(number) DO UPDATE SET id = excluded.id,"
+    " state = excluded.state,"
     " priority = excluded.priority, opened = excluded.opened, title = excluded.title, agent = excluded.agent,"
     " note = excluded.note, live = excluded.live, not_before = excluded.not_before, latest = excluded.latest"
 )

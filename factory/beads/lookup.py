@@ -53,7 +53,7 @@ class Stale(Exception):
 
 
 class Unknown(Exception):
-    """There is no bead with this id."""
+    """There is no bead with this id, or no such state."""
 
 
 class Row:
@@ -143,8 +143,13 @@ class Lookup:
         return self._rows("state = 'open' AND (blocker IS NOT NULL OR until > ?)", [now], limit)
 
     def listed(self, states: Iterable[str], label: str | None, limit: int | None, *, finished: bool) -> list[Row]:
-        """The beads in one of ``states`` (none named: all live ones, or with ``finished`` all), by priority and age."""
+        """The beads in one of ``states`` (none named: all live ones, or with ``finished`` all), by priority and age.
+
+        Raises ``Unknown`` for what is no state.
+        """
         wanted = list(states)
+        if not set(wanted) <= set(self.meta["states"].split()):
+            raise Unknown(*wanted)
         terms: list[str] = []
         if wanted:
             terms.append(f"state IN ({', '.join('?' * len(wanted))})")

@@ -20,6 +20,9 @@ app = typer.Typer(
     add_completion=False, help="Beads: pieces of work and their story.", no_args_is_help=True, rich_markup_mode=None
 )
 
+NotBefore = Annotated[
+    str | None, typer.Option("--not-before", metavar="TIME", help="Put it off: 2026-12-01, or 2026-12-01T09:00Z.")
+]
 Priority = Annotated[int, typer.Option("-p", "--priority", min=0, max=4, help="0 is most urgent.")]
 
 
@@ -32,6 +35,7 @@ def add(  # one option a field of the bead
     label: Annotated[list[str] | None, typer.Option("-l", "--label", help="A label; may be repeated.")] = None,
     needs: Annotated[list[str] | None, typer.Option("--needs", help="A bead that must land first.")] = None,
     part_of: Annotated[str | None, typer.Option("--part-of", help="The bead that this is a part of.")] = None,
+    not_before: NotBefore = None,
     json: Json = False,
 ) -> None:
     """Open a bead without giving it to anybody."""
@@ -46,6 +50,7 @@ def add(  # one option a field of the bead
         labels=tuple(label or ()),
         needs=tuple(needs or ()),
         part_of=(part_of,) if part_of else (),
+        not_before=not_before or "",
     )
     bead = place.store.open(payload, place.person, place.settings.prefix)
     place.store.commit()
@@ -60,15 +65,17 @@ def edit(
     priority: Annotated[int | None, typer.Option("-p", "--priority", min=0, max=4)] = None,
     label: Annotated[list[str] | None, typer.Option("-l", "--label", help="Add a label.")] = None,
     unlabel: Annotated[list[str] | None, typer.Option("--unlabel", help="Remove a label.")] = None,
+    not_before: NotBefore = None,
     json: Json = False,
 ) -> None:
     """Change a bead's description."""
     from factory.beads.payloads import BeadEdited, checked
 
     labels = {"add_labels": tuple(label or ()), "remove_labels": tuple(unlabel or ())}
-    if title is None and text is None and priority is None and not any(labels.values()):
-        raise typer.BadParameter("say what to change: --title, --text, --priority, --label or --unlabel")
-    payload = checked(BeadEdited, title=title, text=text, priority=priority, **labels)
+    said = {"title": title, "text": text, "priority": priority, "not_before": not_before}
+    if all(value is None for value in said.values()) and not any(labels.values()):
+        raise typer.BadParameter("say what to change: --title, --text, --priority, --label, --unlabel or --not-before")
+    payload = checked(BeadEdited, **said, **labels)
     _append(bead, payload, as_json=json, says="edited")
 
 

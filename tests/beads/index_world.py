@@ -180,8 +180,8 @@ class World:
 def everything_in(lookup: Lookup) -> dict[str, list[tuple[object, ...]]]:
     """What stands in the index, whatever way it came there."""
     queries = {
-        "beads": "SELECT id, state, priority, opened, title, agent, note, live, not_before, latest, blocker, via, reason,"
-        " until, bead FROM beads JOIN stories USING (number)",
+        "beads": "SELECT id, state, priority, opened, title, agent, note, live, not_before, latest, blocker, via,"
+        " reason, until, bead FROM beads JOIN stories USING (number)",
         "search": "SELECT id, search.title, text, decisions FROM beads JOIN search ON search.rowid = number",
         "labels": "SELECT id, label FROM beads JOIN labels USING (number)",
         "edges": "SELECT * FROM edges",
