@@ -6,7 +6,7 @@ the clone; ``publish`` commits it to the branch ``factory/beads``.
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from factory.base.clock import Clock, WallClock, iso
 from factory.base.errors import Refused, UserError
 from factory.base.files import read_plain, replace_file
-from factory.base.ids import BeadId, HybridClock, SessionId, is_bead_id, new_bead_id, random_base32
+from factory.base.ids import BeadId, HybridClock, SessionId, is_bead_id, new_bead_id, new_bead_ids, random_base32
 from factory.beads import log, publish
 from factory.beads.allowed import TAKES, check
 from factory.beads.bead import Bead
@@ -34,6 +34,12 @@ _DAY = "2026-11-21"
 
 _SAMPLE = 20
 """Folders of days that are counted to guess how many beads there are."""
+
+_TOGETHER = 128
+"""Files that are written and made durable at once: as many descriptors are open."""
+
+New = tuple[BeadId, Sequence["Payload"]]
+"""A bead to be opened: its id, and what its first events say."""
 
 
 class NoSuchBead(UserError):
@@ -115,6 +121,13 @@ class Store:
             return self._name.read_text()
         except FileNotFoundError:
             return ""
+
+    def named(self) -> str:
+        """``place``, given now if need be: for whoever is about to take something."""
+        if not self._name.exists():
+            with self._writing():
+                return self._named()
+        return self.place
 
     def now(self) -> str:
         """The time, as events have it."""
@@ -229,13 +242,36 @@ class Store:
             for other in (*payload.needs, *payload.part_of, *payload.found_from, *payload.relates):
                 self.path(other)
             bead = self._new_id(prefix)
-            events = [self._event(bead, said, by, None, None) for said in (payload, hook) if said is not None]
-            folded = None
-            for event in events:
-                check(folded, event)
-                folded = apply(folded, event)
-            self._append(self.live / events[0].at[:10] / f"{bead}.jsonl", *events)
+            path, events = self._first(bead, (payload, hook) if hook else (payload,), by)
+            self._append(path, *events)
         return bead
+
+    def open_many(
+        self, decide: Callable[[Mapping[BeadId, Bead], Iterator[BeadId]], Iterable[New]], by: str, prefix: str
+    ) -> tuple[list[BeadId], UserError | None]:
+        """Open every bead that ``decide`` wants, in its order and under one lock, and return the ids.
+
+        ``decide`` is shown every bead and given free ids; it answers with the first payloads of each new bead, and
+        its edges lead to beads and make no cycle. Those before one that the disk refuses stand, and its error is told.
+        """
+        opened: list[BeadId] = []
+        with self._writing():
+            existing = self.beads()
+            new = [self._first(*one, by) for one in decide(existing, new_bead_ids(prefix, existing))]
+            try:
+                for start in range(0, len(new), _TOGETHER):
+                    part = new[start : start + _TOGETHER]
+                    for path, events in part:
+                        self._announce(path, "; ".join(map(sentence, events)), by)
+                    stand, stopped = log.begin(part)
+                    opened.extend(BeadId(path.stem) for path, _ in part[:stand])
+                    if stopped is not None:
+                        raise stopped
+            except UserError as error:
+                return opened, error
+            finally:
+                self.changes.settle()
+        return opened, None
 
     def append(self, bead: str, payload: "Payload", by: str, session: SessionId | None = None) -> Bead:
         """Append one event if the lifecycle allows it, durably, and return the bead as it is then."""
@@ -331,19 +367,30 @@ class Store:
             except NoSuchBead:
                 return bead
 
+    def _first(self, bead: BeadId, payloads: Sequence["Payload"], by: str) -> tuple[Path, Sequence[Event]]:
+        """The file of a new bead, and the events that it begins with, which are found allowed."""
+        events = [self._event(bead, payload, by, None, None) for payload in payloads]
+        folded = None
+        for event in events:
+            check(folded, event)
+            folded = apply(folded, event)
+        return self.live / events[0].at[:10] / f"{bead}.jsonl", events
+
     def _append(self, path: Path, *events: Event) -> None:
-        says = [sentence(event) for event in events]
-        self._announced(path, says[0] if len(says) == 1 else "; ".join(says), *events)
+        self._announced(path, "; ".join(map(sentence, events)), *events)
 
     def _announced(self, path: Path, says: str, *events: Event) -> None:
-        try:
-            self.changes.announce(self.relative(path), events[0].by, says)
-        except OSError as error:
-            raise log.NotWritten(path, error) from error
+        self._announce(path, says, events[0].by)
         try:
             log.append(path, events, aside=self.live / "aside")
         finally:
             self.changes.settle()
+
+    def _announce(self, path: Path, says: str, by: str) -> None:
+        try:
+            self.changes.announce(self.relative(path), by, says)
+        except OSError as error:
+            raise log.NotWritten(path, error) from error
 
 
 def _folded(events: Sequence[Event], name: str) -> Bead | None:

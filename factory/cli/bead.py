@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from factory.base.files import printable
-from factory.cli import answers, bead_holding, bead_reading, output, reading
+from factory.cli import answers, bead_holding, bead_reading, bead_transfer, output, reading
 from factory.cli.bead_reading import BeadArg
 from factory.cli.context import here
 from factory.cli.options import Json
@@ -157,6 +157,8 @@ app.command()(bead_reading.search)
 app.command()(bead_reading.log)
 
 
+app.command("import")(bead_transfer.import_)
+app.command()(bead_transfer.export)
 app.command()(bead_holding.claim)
 app.command()(bead_holding.release)
 

@@ -59,7 +59,7 @@ def test_a_chain_of_5000_and_a_hierarchy_50_deep_are_answered_and_kept(tmp_path:
     world = World(tmp_path)
     chain = [f"fa-{number:05d}" for number in range(5000)]
     for bead, need in zip(chain, [*chain[1:], ""], strict=True):
-        data = {"title": bead, "needs": [need] if need else []}
+        data: dict[str, object] = {"title": bead, "needs": [need] if need else []}
         world.by_hand(bead, world.event(bead, "bead_opened", data).line())
     for depth in range(50):
         world.open(f"fa-1{depth:05d}", part_of=[f"fa-1{depth - 1:05d}"] if depth else [chain[0]])
