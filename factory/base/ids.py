@@ -132,3 +132,8 @@ def _time_of(event_id: EventId) -> tuple[int, int]:
     for letter in event_id:
         number = (number << 5) | _EVENT_VALUES[letter]
     return number >> (_COUNTER_BITS + _NODE_BITS), (number >> _NODE_BITS) & 0xFFFF
+
+
+def time_of(event_id: str) -> int:
+    """The milliseconds since the epoch in an event's id; never earlier than the wall clock was when it was made."""
+    return _time_of(EventId(event_id))[0]
