@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from factory.beads.index_fill import fill
-from factory.beads.index_update import Update, make_searchable
+from factory.beads.index_update import TooMuch, Update, make_searchable
 from factory.beads.lookup import BROKEN, FILE, LOCK, Lookup, connect, join, let_go, signature
 
 _ATTEMPTS = 3
@@ -43,7 +43,7 @@ class Index:
         """
         for attempt in range(_ATTEMPTS):
             before = self._which()
-            with contextlib.suppress(OSError, *BROKEN):
+            with contextlib.suppress(OSError, TooMuch, *BROKEN):
                 found = None
                 if not (anew and attempt == 0):
                     found = self._brought_up(everything=everything, searchable=searchable)

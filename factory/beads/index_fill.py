@@ -4,12 +4,12 @@ import contextlib
 import gc
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from factory.beads.changes import Changes, Position
 from factory.beads.events import Event
-from factory.beads.index_files import bead_of, folded, is_pack, read
+from factory.beads.index_files import Shelf, bead_of, folded, is_pack, look_at_pack, read
 from factory.beads.index_standing import stand_all
 from factory.beads.index_tables import Batch, create, create_indices
 from factory.beads.lookup import FORMAT, boot, folder, walk
@@ -49,21 +49,18 @@ def _without_collector() -> Iterator[None]:
 
 def _read_all(db: sqlite3.Connection, live: str) -> None:
     top = os.path.dirname(live)
-    paths: dict[str, list[str]] = {}
+    batch = Batch(db)
+    paths: dict[str, set[str]] = {}
+    shelf = Shelf(top)
+    packs: dict[str, list[str]] = {}
     for path in sorted(path for path, _ in walk(live)):
         if not is_pack(path):
-            paths.setdefault(bead_of(path), []).append(path)
-    batch = Batch(db)
-    for number, (name, files) in enumerate(paths.items(), start=1):
-        events: list[Event] = []
-        for path in files:
-            found = read(top, path)
-            if found is None:
-                continue
-            batch.file(found.file)
-            for damage in found.damage:
-                batch.damage(damage, name)
-            events += found.events
+            paths.setdefault(bead_of(path), set()).add(path)
+            continue
+        for packed in _pack(batch, shelf, top, path):
+            packs.setdefault(packed, []).append(path)
+    for number, name in enumerate(sorted({*paths, *packs}), start=1):
+        events = _events(batch, shelf, top, name, paths.get(name, ()), packs.get(name, ()))
         bead = folded(events, name)
         if bead is not None:
             batch.bead(number, bead, max(event.id for event in events))
@@ -71,6 +68,36 @@ def _read_all(db: sqlite3.Connection, live: str) -> None:
         if batch.pending >= _TOGETHER:
             batch.flush()
     batch.flush()
+
+
+def _events(batch: Batch, shelf: Shelf, top: str, name: str, paths: Iterable[str], packs: Iterable[str]) -> list[Event]:
+    """Everything that files and packs tell of a bead, noting what they look like."""
+    kept = shelf.kept(name, packs)
+    events: list[Event] = []
+    for path in sorted({*paths, *kept}):
+        found = read(top, path, packed=kept.get(path, ()))
+        if found is None:
+            continue
+        if found.file is not None:
+            batch.file(found.file)
+        for damage in found.damage:
+            batch.damage(damage, name)
+        events += found.events
+    return events
+
+
+def _pack(batch: Batch, shelf: Shelf, top: str, path: str) -> set[str]:
+    """Note a pack; the answer is the beads of which it has events."""
+    looked = look_at_pack(shelf, top, path)
+    if looked is None:
+        return set()
+    file, beads, problems = looked
+    batch.file(file)
+    for damage in problems:
+        batch.damage(damage, file.bead)
+    for bead in beads:
+        batch.packed(bead, path)
+    return beads
 
 
 def remember(db: sqlite3.Connection, state_dir: str, position: Position | None, in_flux: str, files: int) -> None:

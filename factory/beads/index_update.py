@@ -13,13 +13,21 @@ from factory.beads.codec import decode
 from factory.beads.events import Event
 from factory.beads.fold import apply
 from factory.beads.graph import as_node
-from factory.beads.index_files import bead_of, folded, is_of_beads, read
+from factory.beads.index_files import Shelf, bead_of, folded, is_of_beads, is_pack, look_at_pack, read
 from factory.beads.index_fill import remember
 from factory.beads.index_standing import Change, stand
 from factory.beads.index_tables import WORDY, Batch, File, forget_links
 from factory.beads.lookup import SMALL, folder, walk
 
 _FILE = "SELECT path, bead, size, mtime, inode, read, lines FROM files"
+
+
+_MANY = 5000
+"""Beads; when so many and a quarter of all have to be folded anew, making the whole index anew is faster."""
+
+
+class TooMuch(Exception):
+    """Hardly anything is as it was: make the index anew."""
 
 
 class _Stored(NamedTuple):
@@ -43,6 +51,7 @@ class Update:
         self._files = 0
         self._last = 0
         self._written: set[str] = set()
+        self._shelf = Shelf(self._top)
         self._damaged = {path for (path,) in db.execute("SELECT DISTINCT path FROM damage")}
 
     def run(self, *, everything: bool) -> None:
@@ -88,16 +97,40 @@ class Update:
         differing = {path for path, signature in walk(self._live) if known.pop(path, None) != signature}
         return differing | known.keys()
 
-    def _look(self, grown: Iterable[str], other: Iterable[str]) -> None:
-        anew = {bead_of(path): None for path in sorted(other)}
+    def _look(self, grown: Iterable[str], other: set[str]) -> None:
+        if len(other) > max(_MANY, self._files // 4):
+            raise TooMuch
+        packs = {path for path in other if is_pack(path)}
+        anew = dict.fromkeys(sorted({bead_of(path) for path in other - packs}))
+        for path in sorted(packs):
+            anew |= dict.fromkeys(sorted(self._pack(path)))
+        if len(anew) > max(_MANY, self._files // 4):
+            raise TooMuch
         for path in sorted(grown):
             bead = bead_of(path)
             if bead not in anew and not self._appended(path):
                 anew[bead] = None
-        for path in other:
+        for path in other - packs:
             self._known_to(path)
         for bead in anew:
             self._anew(bead)
+
+    def _pack(self, path: str) -> set[str]:
+        """Look at a pack that came, went or changed; the answer is the beads that may be otherwise now."""
+        before = {bead for (bead,) in self._db.execute("SELECT bead FROM packed WHERE pack = ?", (path,))}
+        self._db.execute("DELETE FROM packed WHERE pack = ?", (path,))
+        self._db.execute("DELETE FROM damage WHERE path = ?", (path,))
+        self._files -= self._db.execute("DELETE FROM files WHERE path = ?", (path,)).rowcount
+        looked = look_at_pack(self._shelf, self._top, path)
+        if looked is None:
+            return before
+        file, beads, problems = looked
+        self._files += 1
+        self._db.execute("INSERT INTO files VALUES(?, ?, ?, ?, ?, ?, ?)", file)
+        self._db.executemany("INSERT INTO packed VALUES(?, ?)", ((bead, path) for bead in beads))
+        for damage in problems:
+            self._batch.damage(damage, file.bead)
+        return before | beads
 
     def _known_to(self, path: str) -> None:
         """See to it that the file has a row, so that its bead is folded from it too."""
@@ -117,7 +150,9 @@ class Update:
             return False
         stored = self._stored(bead_of(path))
         found = read(self._top, path, known)
-        if stored is None or found is None or found.file.inode != known.inode or found.file.size < known.read:
+        if stored is None or found is None or found.file is None or self._packs(stored.bead.id):
+            return False
+        if found.file.inode != known.inode or found.file.size < known.read:
             return False
         events = sorted(found.events, key=lambda event: event.id)
         ids = [stored.latest, *(event.id for event in events)]
@@ -137,22 +172,28 @@ class Update:
 
     def _anew(self, bead_id: str) -> None:
         """Fold a bead from all that there is of it."""
-        files = [File(*row) for row in self._db.execute(f"{_FILE} WHERE bead = ? ORDER BY path", (bead_id,)).fetchall()]
         if self._damaged:
             self._db.execute("DELETE FROM damage WHERE bead = ?", (bead_id,))
+        paths = [path for (path,) in self._db.execute("SELECT path FROM files WHERE bead = ?", (bead_id,)).fetchall()]
+        kept = self._shelf.kept(bead_id, self._packs(bead_id))
         events: list[Event] = []
-        for file in files:
-            found = read(self._top, file.path)
-            if found is None:
-                self._db.execute("DELETE FROM files WHERE path = ?", (file.path,))
+        for path in sorted({*paths, *kept}):
+            found = read(self._top, path, packed=kept.get(path, ()))
+            if found is not None and found.file is not None:
+                self._batch.file(found.file)
+            elif path in paths:
+                self._db.execute("DELETE FROM files WHERE path = ?", (path,))
                 self._files -= 1
-                continue
-            self._batch.file(found.file)
-            for damage in found.damage:
+            for damage in found.damage if found else ():
                 self._batch.damage(damage, bead_id)
-            events += found.events
+            events += found.events if found else ()
         latest = max((event.id for event in events), default="")
         self._put(bead_id, self._stored(bead_id), folded(events, bead_id), latest, wordy=True)
+
+    def _packs(self, bead_id: str) -> list[str]:
+        """The packs that have events of a bead."""
+        query = "SELECT pack FROM packed WHERE bead = ? ORDER BY pack"
+        return [pack for (pack,) in self._db.execute(query, (bead_id,))]
 
     def _stored(self, bead_id: str) -> _Stored | None:
         if bead_id in self._written:  # a bead with two files
@@ -211,8 +252,11 @@ def make_searchable(db: sqlite3.Connection, state_dir: Path) -> None:
 
 
 def _events(db: sqlite3.Connection, top: str, bead: str) -> Iterator[Event]:
-    for (path,) in db.execute("SELECT path FROM files WHERE bead = ? ORDER BY path", (bead,)).fetchall():
-        found = read(top, path)
+    packs = [pack for (pack,) in db.execute("SELECT pack FROM packed WHERE bead = ?", (bead,)).fetchall()]
+    kept = Shelf(top).kept(bead, packs)
+    paths = [path for (path,) in db.execute("SELECT path FROM files WHERE bead = ?", (bead,)).fetchall()]
+    for path in sorted({*paths, *kept}):
+        found = read(top, path, packed=kept.get(path, ()))
         yield from found.events if found else ()
 
 

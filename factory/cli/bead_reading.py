@@ -11,7 +11,7 @@ import typer
 from factory.base.errors import UserError
 from factory.beads.events import Event, in_order
 from factory.beads.lookup import Lookup, Unknown
-from factory.beads.store import NoSuchBead
+from factory.beads.stories import NoSuchBead
 from factory.cli import answers, output, reading
 from factory.cli.context import here
 from factory.cli.options import Json

@@ -12,6 +12,7 @@ from factory.beads.events import Event
 from factory.beads.graph import blockers, ready
 from factory.beads.index import Index
 from factory.beads.lookup import Lookup
+from factory.beads.packs import name_of, seal
 from factory.beads.store import Store
 from factory.git.repository import Repository
 
@@ -73,7 +74,8 @@ class World:
         """One thing that may happen, whether the lifecycle allows it or not."""
         bead = self.chance.choice(self.names)
         kind = self.chance.choices(
-            (self.some_events, self.unannounced, self.damaged, self.replaced, self.gone, self.late), (30, 2, 2, 2, 1, 2)
+            (self.some_events, self.unannounced, self.damaged, self.replaced, self.gone, self.late, self.packed),
+            (30, 2, 2, 2, 1, 2, 3),
         )[0]
         kind(bead)
 
@@ -135,6 +137,24 @@ class World:
 
     def gone(self, bead: str) -> None:
         self.path(bead).unlink(missing_ok=True)
+
+    def packed(self, bead: str) -> None:
+        """Its file leaves for a pack; sometimes a pack leaves again."""
+        packs = self.live / "packed"
+        packs.mkdir(exist_ok=True)
+        for old in sorted(packs.iterdir()):
+            if self.chance.random() < 0.2:
+                self.changes.announce(f"beads/packed/{old.name}", ANA, "unpacked", replaced=True)
+                old.unlink()
+        path = self.path(bead)
+        if path.exists() and path.read_bytes().endswith(b"\n"):
+            data = seal("2026-10", {self.relative(path): path.read_bytes()})
+            name = name_of("2026-10", data)
+            for one in (f"beads/packed/{name}", self.relative(path)):
+                self.changes.announce(one, ANA, "packed", replaced=True)
+            (packs / name).write_bytes(data)
+            path.unlink()
+        self.changes.settle()
 
     def late(self, bead: str) -> None:
         """An event that was made before others that are there already."""

@@ -33,9 +33,9 @@ def test_a_large_store_agrees_too_where_only_named_files_are_looked_at(
     monkeypatch.setattr("factory.beads.index_update.SMALL", -1)
     world = World(tmp_path, seed)
     for _ in range(60):
-        world.chance.choice((world.some_events, world.some_events, world.some_events, world.late, world.replaced))(
-            world.chance.choice(world.names)
-        )
+        world.chance.choice(
+            (world.some_events, world.some_events, world.some_events, world.late, world.replaced, world.packed)
+        )(world.chance.choice(world.names))
         if world.chance.random() < 0.6:
             world.check()
     world.check()
