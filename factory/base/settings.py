@@ -73,7 +73,7 @@ class Beads(_Table):
     remote: str = ""
     """The remote where clones meet: claims are taken there too, and ``factory sync`` means it.
 
-    Empty: claims hold in this clone, and sync takes the only remote, or ``origin``.
+    Empty: claims hold in this clone, and sync takes ``origin``, or the only remote.
     """
 
 
