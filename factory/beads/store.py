@@ -140,15 +140,13 @@ class Store:
     def raw(self, bead: str) -> bytes:
         """The bytes of a bead's file, whatever they are, after those that are packed; raises ``NoSuchBead``."""
         path = self.path(bead)
-        packed = [kept.data for kept in self.packs.events_of(bead)]
+        parts = [kept.data for kept in self.packs.events_of(bead)]
         try:
-            return together([*packed, read_plain(path)])
-        except FileNotFoundError as error:
-            if packed:
-                return together(packed)
-            raise Unreadable(path, error) from error
+            parts.append(read_plain(path))
         except OSError as error:
-            raise Unreadable(path, error) from error
+            if not (parts and isinstance(error, FileNotFoundError)):
+                raise Unreadable(path, error) from error
+        return together(parts)
 
     def events(self, bead: str) -> list[Event]:
         """The events of one bead in file order; raises ``NoSuchBead``."""
