@@ -22,7 +22,6 @@ from factory.git.objects import Objects
 from factory.git.remote import Push, PushRefused, Remote
 
 _REFS = "refs/factory/claims/"
-_TRACKED = "refs/factory/remote-claims/"
 _TRIES = 20
 _PAUSE_S = 0.05
 _PATIENCE = 5
@@ -137,13 +136,14 @@ class Desk:
 
     def look(self, bead: BeadId) -> Found | None:
         """The claim that the remote has now, running or not; raises ``Unreachable``."""
-        self.remote.fetch(_REFS + bead, _TRACKED + bead)
-        at = self.remote.repo.peek(_TRACKED + bead)
+        at = self.remote.refs(_REFS + bead).get(_REFS + bead)
         if at is None:
             return None
         found = objects.read(self.remote.repo, [at])[0]
-        claim = _parse(bead, found.content if found else b"")
-        return Found(claim, at)
+        if found is None:  # another clone made it
+            self.remote.bring(_REFS + bead)
+            found = objects.read(self.remote.repo, [at])[0]
+        return Found(_parse(bead, found.content if found else b""), at)
 
     def take(self, bead: BeadId, by: str, claim: str, lease_s: float, *, at_least: int = 0) -> Claim:
         """Take the bead; raises ``HeldElsewhere`` while another's lease runs."""

@@ -6,39 +6,27 @@ the clone; ``publish`` commits it to the branch ``factory/beads``.
 
 import contextlib
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from factory.base.clock import Clock, WallClock, iso
-from factory.base.errors import UserError
-from factory.base.files import read_plain, replace_file
-from factory.base.ids import BeadId, HybridClock, SessionId, is_bead_id, new_bead_id, new_bead_ids, random_base32
+from factory.base.errors import Refused, UserError
+from factory.base.files import replace_file
+from factory.base.ids import BeadId, HybridClock, SessionId, new_bead_id, new_bead_ids, random_base32
 from factory.beads import log, publish
 from factory.beads.absorb import catch_up
 from factory.beads.allowed import TAKES, check
 from factory.beads.bead import Bead
-from factory.beads.changes import Changes, Position
-from factory.beads.events import Damage, Event, parse_lines, sentence
-from factory.beads.fold import apply, fold
-from factory.beads.graph import Node, as_node, check_edge, cycles, standings
-from factory.beads.packs import Entry, Pack, Packs, together
-from factory.beads.refusals import NoSuchBead, NotCommitted, NotReady, Unreadable
+from factory.beads.changes import Changes
+from factory.beads.events import Event
+from factory.beads.fold import apply
+from factory.beads.graph import Blocked, check_edge, cycles, standings
+from factory.beads.stories import NoSuchBead, Stories
 from factory.git.repository import Repository
 
 if TYPE_CHECKING:
     from factory.beads.payloads import BeadHooked, BeadOpened, Payload
-
-__all__ = ["NoSuchBead", "NotCommitted", "NotReady", "Snapshot", "Store", "Unreadable", "sentence"]
-
-_FEW = 1000
-"""Files; in a store of no more than these every look is a look at all, so that an edit by hand is seen at once."""
-
-_DAY = "2026-11-21"
-
-_STORY = re.compile(r"beads/\d{4}-\d{2}-\d{2}/[^/]+\.jsonl")
 
 _SAMPLE = 20
 """Folders of days that are counted to guess how many beads there are."""
@@ -50,33 +38,34 @@ New = tuple[BeadId, Sequence["Payload"]]
 """A bead to be opened: its id, and what its first events say."""
 
 
-class Snapshot(NamedTuple):
-    """Every bead as it is now, and every line that is not as it should be."""
+class NotCommitted(UserError):
+    """The events are on the disk, but no commit has them yet."""
 
-    beads: Mapping[BeadId, Bead]
-    damage: tuple[Damage, ...]
-
-
-class _Seen(NamedTuple):
-    signature: tuple[int, int, int]
-    bead: Bead | None
-    damage: tuple[Damage, ...]
+    def __init__(self, error: OSError) -> None:
+        super().__init__(
+            f"the beads are written but not committed yet: {error.strerror or error}",
+            "make room on the disk; the next command commits them",
+        )
 
 
-class Store:
+class NotReady(Refused):
+    """Something keeps the bead from being worked on."""
+
+    def __init__(self, bead: str, blocked: Blocked) -> None:
+        where = f"factory why {blocked.blocker}" if blocked.blocker else f"factory bead edit {bead} --not-before ''"
+        super().__init__(f"{bead} is not ready: {blocked.reason}", where)
+        self.blocked = blocked
+
+
+class Store(Stories):
     """The beads of one clone. Cheap to make; any number may work on the same clone at once."""
 
     def __init__(self, repo: Repository, clock: Clock | None = None, *, sign: Callable[[], bool] | None = None) -> None:
+        super().__init__(repo.state_dir / "live" / "beads", Changes(repo.state_dir))
         self._repo = repo
         self._sign = sign or bool
         self._clock = clock or WallClock()
         self._ids = HybridClock(self._clock)
-        self._seen: dict[str, _Seen] = {}
-        self._position: Position | None = None
-        self._packed: Mapping[str, list[tuple[Pack, Entry]]] = {}
-        self.changes = Changes(repo.state_dir)
-        self.live = repo.state_dir / "live" / "beads"
-        self.packs = Packs(self.live)
         self._lock = repo.state_dir / "store.lock"
         self._name = repo.state_dir / "clone"
 
@@ -108,120 +97,14 @@ class Store:
         """The time, as events have it."""
         return iso(self._clock.now_ms())
 
-    # ------------------------------------------------------------------ reading
-
-    def snapshot(self) -> Snapshot:
-        """Fold what is new since the last call and return everything."""
-        since = self.changes.since(self._position)
-        if self._packed is not self.packs.stories():  # a pack came or went
-            self._packed, self._seen, since = self.packs.stories(), {}, None
-        if since is None or len(self._seen) <= _FEW:
-            self._position = self.changes.position()
-            self._seen = {path: self._look(path) for path in sorted({*self._paths(), *self._packed})}
-        else:
-            self._position = since.position
-            for path in {note.path for note in since.notes if _STORY.fullmatch(note.path)}:
-                self._seen[path] = self._look(path)
-        beads = {seen.bead.id: seen.bead for seen in self._seen.values() if seen.bead is not None}
-        damage = (damage for seen in self._seen.values() for damage in seen.damage)
-        return Snapshot(beads, (*self.packs.damage(), *damage))
-
-    def beads(self) -> Mapping[BeadId, Bead]:
-        """Every bead as it is now."""
-        return self.snapshot().beads
-
-    def bead(self, bead: str) -> Bead:
-        """One bead; raises ``NoSuchBead``."""
-        folded = _folded(self.events(bead), bead)
-        if folded is None:
-            raise NoSuchBead(bead)
-        return folded
-
-    def raw(self, bead: str) -> bytes:
-        """The bytes of a bead's file, whatever they are, after those that are packed; raises ``NoSuchBead``."""
-        path = self.path(bead)
-        parts = [kept.data for kept in self.packs.events_of(bead)]
-        try:
-            parts.append(read_plain(path))
-        except OSError as error:
-            if not (parts and isinstance(error, FileNotFoundError)):
-                raise Unreadable(path, error) from error
-        return together(parts)
-
-    def events(self, bead: str) -> list[Event]:
-        """The events of one bead in file order; raises ``NoSuchBead``."""
-        return [event for event in parse_lines(self.raw(bead), f"{bead}.jsonl") if isinstance(event, Event)]
-
-    def ledger(self, bead: str) -> list[Event]:
-        """The fine-grained records of every session of a bead, by time."""
-        folder = self.path(bead).with_suffix("")
-        files = sorted(folder.glob("*.jsonl")) if folder.is_dir() else []
-        parts = [*(kept.data for kept in self.packs.ledgers_of(bead)), *(file.read_bytes() for file in files)]
-        events = (item for data in parts for item in parse_lines(data, bead) if isinstance(item, Event))
-        return [event for _, event in sorted({event.id: event for event in events}.items())]
-
-    def path(self, bead: str) -> Path:
-        """The live file of a bead, which is not there while all of it is packed; raises ``NoSuchBead``."""
-        if is_bead_id(bead):
-            for day in self._days():
-                path = self.live / day / f"{bead}.jsonl"
-                if os.path.lexists(path):
-                    return path
-            packed = self.packs.day_of(bead)
-            if packed is not None:
-                return self.live / packed / f"{bead}.jsonl"
-        raise NoSuchBead(bead)
-
-    def node(self, bead: BeadId) -> Node | None:
-        """A bead as the graph sees it, read from its file; ``None`` when there is none."""
-        try:
-            return as_node(self.bead(bead))
-        except (NoSuchBead, Unreadable):
-            return None
-
-    def _days(self) -> list[str]:
-        try:
-            names = [entry.name for entry in os.scandir(self.live)]
-        except FileNotFoundError:
-            return []
-        return sorted(name for name in names if len(name) == len(_DAY) and name[:1].isdigit())
-
-    def _paths(self) -> Iterator[str]:
-        for day in self._days():
-            with contextlib.suppress(OSError):
-                names = sorted(entry.name for entry in os.scandir(self.live / day))
-                yield from (f"beads/{day}/{name}" for name in names if name.endswith(".jsonl"))
-
-    def _look(self, path: str) -> _Seen:
-        file = self.live.parent / path
-        packed = [pack.kept(entry) for pack, entry in self._packed.get(path, ())]
-        signature, raw = (0, 0, 0), [kept.data for kept in packed]
-        try:
-            status = file.lstat()
-            signature = (status.st_ino, status.st_size, status.st_mtime_ns)
-            known = self._seen.get(path)
-            if known is not None and known.signature == signature:
-                return known
-            raw.append(read_plain(file))
-        except FileNotFoundError:
-            pass
-        except OSError as error:
-            return _Seen((-1, -1, -1), None, (Damage(path, 0, error.strerror or "unreadable"),))
-        items = list(parse_lines(together(raw), path)) if raw else []
-        damage = [item for item in items if isinstance(item, Damage)]
-        damage += [kept.damage for kept in packed if kept.damage is not None]
-        return _Seen(signature, _folded([item for item in items if isinstance(item, Event)], file.stem), tuple(damage))
-
-    def relative(self, path: Path) -> str:
-        """The path of a live file as it stands on the branch, e.g. ``beads/2026-11-21/fa-7k2m.jsonl``."""
-        return f"beads/{path.relative_to(self.live).as_posix()}"
-
     def pulse(self) -> tuple[int, ...]:
         """A value that changes whenever something was appended or committed; costs two looks at a file."""
         return (*self.changes.stamp(), *publish.stamp(self._repo))
 
     def is_committed(self) -> bool:
         """Whether everything that is known to have been appended is committed."""
+        if self.changes.beginning() is None:
+            return True
         since = self.changes.since(publish.published_to(self._repo))
         return since is not None and not since.notes
 
@@ -279,7 +162,8 @@ class Store:
                 self._require_ready(current.id, event.at)
             self._append(path, event)
             after = apply(current, event)
-        assert after is not None
+            assert after is not None
+            self._grew(path, after)
         return after
 
     def record(self, bead: str, session: SessionId, type_: str, by: str, facts: Mapping[str, object]) -> None:
@@ -318,7 +202,7 @@ class Store:
             try:
                 if not self.live.is_dir():
                     publish.restore(self._repo, self.live)
-                    if self._days():
+                    if self.days():
                         self.changes.settle()  # from here on it can be told what changed
                 self._heal()
             except OSError as error:
@@ -357,7 +241,7 @@ class Store:
 
     def _new_id(self, prefix: str) -> BeadId:
         """An id that no bead here has, long enough that one made elsewhere at the same time hardly has it either."""
-        days = self._days()
+        days = self.days()
         newest = days[-_SAMPLE:]
         counted = sum(1 for day in newest for _ in os.scandir(self.live / day))
         population = counted * len(days) // max(len(newest), 1)
@@ -394,7 +278,9 @@ class Store:
             raise log.NotWritten(path, error) from error
 
 
-def _folded(events: Sequence[Event], name: str) -> Bead | None:
-    """The bead that a file tells of. Its name is the id: a bead that lost its id to another keeps its events."""
-    bead = fold(events)
-    return bead if bead is None or bead.id == name else replace(bead, id=BeadId(name))
+def sentence(event: Event) -> str:
+    """What an event says in a few words, for commit messages and for people."""
+    what = event.type.removeprefix("bead_").replace("_", " ")
+    detail = next((str(event.data[key]) for key in ("title", "reason", "gate", "agent") if event.data.get(key)), "")
+    words = f"{event.on}: {what}" + (f" ({detail})" if detail else "")
+    return " ".join(words.split())[:200]

@@ -5,7 +5,8 @@ from factory.beads import repair
 from factory.beads.branch import BRANCH, PUBLISHED
 from factory.beads.events import Damage, parse_lines
 from factory.beads.lines import lines_of
-from factory.beads.store import Snapshot, Store
+from factory.beads.store import Store
+from factory.beads.stories import Snapshot
 from factory.git.repository import Repository
 from factory.observe.attribution import strayed, unlawful
 from factory.observe.growth import fault

@@ -10,7 +10,8 @@ from factory.base.errors import Refused, UserError
 from factory.base.ids import BeadId
 from factory.beads.branch import BRANCH
 from factory.beads.payloads import BeadCommented, BeadDropped, BeadLinked, BeadOpened, Malformed, checked
-from factory.beads.store import NoSuchBead, Store
+from factory.beads.store import Store
+from factory.beads.stories import NoSuchBead
 from factory.git.repository import Repository
 from factory.observe.verify import verify
 from tests.conftest import git
