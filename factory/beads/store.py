@@ -276,3 +276,9 @@ class Store(Stories):
             self.changes.announce(self.relative(path), by, says)
         except OSError as error:
             raise log.NotWritten(path, error) from error
+
+
+def person(repo: Repository) -> str:
+    """Who is at the keyboard, as the author of events."""
+    name, email = repo.identity()
+    return f"human:{email or name}"
