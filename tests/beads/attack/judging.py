@@ -1,0 +1,100 @@
+"""What must hold of a repository after an attack, whatever it was: said once, for kills, power cuts and bad disks."""
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from factory.beads.payloads import BeadCommented, checked
+from factory.beads.publish import BRANCH
+from factory.beads.store import NoSuchBead, Store
+from factory.git.repository import Repository, find
+from factory.observe.verify import verify
+from tests.conftest import git
+from tests.house.program import factory
+
+
+@dataclass(frozen=True)
+class Said:
+    """One line of the victim: something the store had acknowledged."""
+
+    did: str
+    bead: str
+    text: str
+
+
+def acknowledged(out: str | bytes) -> list[Said]:
+    """What the victim had been told is done, from its standard output (a torn last line says nothing)."""
+    text = out.decode() if isinstance(out, bytes) else out
+    rows = [json.loads(line) for line in text.split("\n")[:-1] if line.startswith("{")]
+    return [Said(row["did"], row["bead"], row["text"]) for row in rows if "did" in row]
+
+
+def texts(store: Store, bead: str) -> Counter[str]:
+    """How often each thing that the victim said stands in the bead and in its ledgers, line by line."""
+    try:
+        events = [*store.events(bead), *store.ledger(bead)]
+    except NoSuchBead:
+        return Counter()
+    return Counter(str(event.data.get("text") or event.data.get("title")) for event in events)
+
+
+def everything_acknowledged_is_there_once(repo: Repository, said: list[Said]) -> None:
+    """In the live copy, before anything repairs anything."""
+    store = Store(repo)
+    for bead in {one.bead for one in said}:
+        there = texts(store, bead)
+        wanted = {one.text for one in said if one.bead == bead and one.did in ("open", "say", "record")}
+        assert {text: there[text] for text in wanted} == dict.fromkeys(wanted, 1), f"{bead} has {dict(there)}"
+        assert all(count == 1 for count in there.values()), f"doubled: {dict(there)}"
+
+
+def what_was_committed_is_on_the_branch(repo: Repository, said: list[Said]) -> None:
+    """Everything that was acknowledged before the last acknowledged commit, read from git alone."""
+    last = max((number for number, one in enumerate(said) if one.did == "commit"), default=0)
+    for one in said[:last]:
+        if one.did != "commit":
+            found = git(repo.root, "grep", "-F", "-l", f'"{one.text}"', BRANCH, "--", f"*{one.bead}*")
+            assert one.bead in found
+
+
+def the_branch_is_the_live_copy(repo: Repository) -> None:
+    """Every live file stands on the branch, byte for byte, and nothing else does."""
+    live = repo.state_dir / "live"
+    files = sorted(path for path in live.rglob("*") if path.is_file())
+    names = [path.relative_to(live).as_posix() for path in files]
+    ours = git(repo.root, "hash-object", "--no-filters", "--", *map(str, files)).split()
+    rows = git(repo.root, "ls-tree", "-r", "-z", BRANCH).split("\0")[:-1]
+    theirs = {row.partition("\t")[2]: row.split()[2] for row in rows}
+    theirs.setdefault("beads/.gitattributes", "")
+    here = dict(zip(names, ours, strict=True))
+    here.setdefault("beads/.gitattributes", theirs["beads/.gitattributes"])
+    assert here == theirs
+
+
+def git_is_sound(repo: Repository) -> None:
+    """No object is broken or missing, no ref points into nothing."""
+    assert git(repo.root, "fsck", "--no-dangling", "--no-progress", "--strict") == ""
+    assert git(repo.root, "status", "--porcelain") == ""
+
+
+def life_goes_on(root: Path, said: list[Said], bead: str, *, command: bool = True) -> None:
+    """The next command (or, faster, the next append) works at once, and then everything adds up."""
+    repo = find(root)
+    if not command:
+        store = Store(repo)
+        store.append(bead, checked(BeadCommented, text="life goes on"), "human:ana@example.org")
+        store.commit()
+    else:
+        words = ("comment", bead, "life goes on") if bead else ("add", "life goes on")
+        done = factory(root, "bead", *words, "--json")
+        assert done.code == 0, done.err
+        bead = done.document["bead"]["id"]
+    assert texts(Store(repo), bead)["life goes on"] == 1
+    everything_acknowledged_is_there_once(repo, said)
+    store = Store(repo)
+    assert verify(repo, store).problems == ()
+    assert store.snapshot().damage == ()
+    the_branch_is_the_live_copy(repo)
+    what_was_committed_is_on_the_branch(repo, [*said, Said("commit", bead, "")])
+    git_is_sound(repo)
