@@ -1,7 +1,11 @@
 """What must hold of a repository after an attack, whatever it was: said once, for kills, power cuts and bad disks."""
 
+import contextlib
 import json
+import shutil
+import traceback
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +16,30 @@ from factory.git.repository import Repository, find
 from factory.observe.verify import verify
 from tests.conftest import git
 from tests.house.program import factory
+
+
+class Failures:
+    """Every failure of a sweep, so that one run shows them all; the repository of the first is kept."""
+
+    def __init__(self) -> None:
+        self._told: list[str] = []
+
+    @contextlib.contextmanager
+    def of(self, what: str, root: Path, more: str = "") -> Iterator[None]:
+        """Note what goes wrong inside, whatever it is, and go on."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - a bug of the store is a failure like any other
+            lines = traceback.extract_tb(error.__traceback__)[-1]
+            said = str(error).splitlines() or [""]
+            self._told.append(f"{what}: {type(error).__name__} at {Path(lines.filename).name}:{lines.lineno}: {said[0]}")
+            if len(self._told) == 1:
+                self._told[0] += f"\n{more}\nkept in {shutil.move(root, f'{root}.failed')}"
+
+    def none(self) -> None:
+        """The end of a sweep."""
+        if self._told:
+            raise AssertionError(f"{len(self._told)} failed\n" + "\n".join(self._told[:60]))
 
 
 @dataclass(frozen=True)

@@ -32,17 +32,16 @@ def test_a_writer_killed_before_any_change_to_the_disk_loses_nothing_and_leaves_
     tracing.warm(argv, ground.home, ground.copy(start, "a"))
     moments = points(argv, ground.home, ground.copy(start, "a"))
     assert len(moments) > 30, "the trace is not of a writer"
-    killed = 0
+    killed, failures = 0, judging.Failures()
     for number, call in enumerate(moments[:: every(step)]):
         root = ground.copy(start, "a")
         ended = tracing.harmed(argv, ground.home, root, call, "signal=SIGKILL")
-        try:
-            killed += ended.code == -9
+        killed += ended.code == -9
+        with failures.of(f"killed before {call}", root, f"{ended.out}{ended.err}"):
             said = judging.acknowledged(ended.out)
             judging.everything_acknowledged_is_there_once(find(root), said)
             judging.what_was_committed_is_on_the_branch(find(root), said)
             bead = ground.bead if where != "new" else next((one.bead for one in said), "")
             judging.life_goes_on(root, said, bead, command=not bead or number % 4 == 0)
-        except AssertionError as error:
-            raise AssertionError(f"killed before {call}: {error}\n{ended.out}{ended.err}") from error
+    failures.none()
     assert killed * 5 >= len(moments[:: every(step)]) * 4, "too many of the kills met nobody"
