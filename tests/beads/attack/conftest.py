@@ -13,6 +13,8 @@ from factory.beads.store import Store
 from factory.git import repository
 from tests.conftest import commit, git
 
+pytest.register_assert_rewrite("tests.beads.attack.judging")
+
 ANA = "human:ana@example.org"
 
 

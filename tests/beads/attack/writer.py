@@ -1,12 +1,13 @@
 """The victim: does what it was told to the store of the folder it stands in, and says what was acknowledged.
 
 ``writer.py BEAD WORD…``: ``open``, ``say`` (a comment on BEAD, or on what it opened last), ``record`` (a line of a
-ledger), ``commit``, ``compact``. It says ``start`` when it is ready and begins when it is told a line. Then comes one line of JSON after each word that the
-store acknowledged, in one write each, so that a trace of this process shows where in its life each was said.
+ledger), ``commit``. It says ``start`` when it is ready and begins when it is told a line. Then comes one line of JSON after each word that the
+store acknowledged, in one write each, so that a trace of this process shows where in its life each was said. ``writer.py factory WORD…`` is the program.
 """
 
 import json
 import os
+import runpy
 import sys
 from pathlib import Path
 
@@ -46,9 +47,12 @@ def do(store: Store, bead: str, word: str, number: int) -> str:
 
 def main() -> int:
     """Do every word in turn."""
-    bead = BeadId(sys.argv[1])
     os.write(1, b"start\n")
     os.read(0, 3)
+    if sys.argv[1] == "factory":
+        sys.argv = sys.argv[1:]
+        runpy.run_module("factory", run_name="__main__", alter_sys=True)
+    bead = BeadId(sys.argv[1])
     try:
         store = Store(find(Path.cwd()))
         for number, word in enumerate(sys.argv[2:]):
