@@ -19,7 +19,7 @@ from factory.git.repository import Repository
 if TYPE_CHECKING:
     from factory.base.ids import BeadId
     from factory.base.settings import Loaded, Settings
-    from factory.beads.fold import Bead
+    from factory.beads.bead import Bead
     from factory.engine.protocol import Engine, Job
     from factory.floor.floor import Floor
     from factory.landing.step import Target, Wait
@@ -191,12 +191,14 @@ def situation(place: Office) -> "Situation":
     beads = place.store.beads()
     return Situation(
         beads=beads,
+        now=place.store.now(),
         target=target,
         agents={name: runtime_problem(identity) or "" for name, identity in place.identities.items()},
         helpers=builders(place.settings),
         floor_runs=card.running(place.repo) is not None,
         max_agents=place.settings.max_agents,
         trusted=trusted,
+        place=place.store.place,
         waits=_waits(place, beads, target) if target else {},
     )
 

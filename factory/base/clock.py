@@ -31,3 +31,17 @@ def parse_iso(text: str) -> int:
     """The milliseconds since the epoch that ``iso`` wrote; raises ``ValueError`` for anything else."""
     moment = datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
     return int(moment.timestamp()) * 1000 + moment.microsecond // 1000
+
+
+def parse_time(text: str) -> int:
+    """The milliseconds since the epoch of a day or a time in RFC 3339; without an offset it is UTC.
+
+    Raises ``ValueError`` for anything else.
+    """
+    moment = datetime.fromisoformat(text.strip())
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    try:
+        return int(moment.timestamp()) * 1000 + moment.microsecond // 1000
+    except OverflowError:
+        raise ValueError(text) from None

@@ -1,6 +1,7 @@
 """Files written so that they are there after a crash, and opened so that no link leads elsewhere."""
 
 import contextlib
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -23,6 +24,15 @@ def sync_folder(folder: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def read_plain(path: Path) -> bytes:
+    """The content of a plain file; raises ``OSError`` for a link, a folder, a pipe and whatever else is none."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with os.fdopen(fd, "rb") as file:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise OSError(errno.EINVAL, "Not a plain file")
+        return file.read()
 
 
 def replace_file(path: Path, data: bytes, mode: int = 0o644) -> None:

@@ -7,6 +7,7 @@ import threading
 from typing import NewType
 
 from factory.base.clock import Clock
+from factory.base.errors import UserError
 
 BeadId = NewType("BeadId", str)
 SessionId = NewType("SessionId", str)
@@ -20,10 +21,11 @@ BASE32 = "0123456789abcdefghjkmnpqrstvwxyz"
 
 _EVENT_ALPHABET = BASE32.upper()
 _EVENT_VALUES = {letter: value for value, letter in enumerate(_EVENT_ALPHABET)}
-_EVENT_ID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
+_EVENT_ID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
 _OBJECT_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _BEAD_ID = re.compile(r"[a-z][a-z0-9]{0,15}-[0-9a-hjkmnp-tv-z]{4,16}")
 
+_TIME_BITS = 48
 _COUNTER_BITS = 16
 _NODE_BITS = 64
 
@@ -50,6 +52,11 @@ def new_session_id() -> SessionId:
     return SessionId(f"s{random_base32(10)}")
 
 
+def new_claim_id() -> SessionId:
+    """A random id for a claim: what a session is to the floor, a claim is to whoever works by hand."""
+    return SessionId(f"c{random_base32(10)}")
+
+
 def is_bead_id(text: str) -> bool:
     """Whether ``text`` has the form of a bead id; it says nothing about whether the bead exists."""
     return _BEAD_ID.fullmatch(text) is not None
@@ -63,6 +70,16 @@ def is_event_id(text: str) -> bool:
 def is_object_id(text: str) -> bool:
     """Whether ``text`` is a full git object id (SHA-1 or SHA-256)."""
     return _OBJECT_ID.fullmatch(text) is not None
+
+
+class OutOfTime(UserError):
+    """An event claims to be from the last moment that an id can hold, and nothing can come after it."""
+
+    def __init__(self, seen: EventId | None) -> None:
+        super().__init__(
+            f"no event can be written after {seen}, whose id is from the end of time",
+            "no clock made that id; factory verify names the commit that brought it",
+        )
 
 
 class HybridClock:
@@ -85,6 +102,8 @@ class HybridClock:
             latest = max(self._last, _time_of(seen)) if seen else self._last
             self._last = (now, 0) if now > latest[0] else _after(latest)
             ms, counter = self._last
+        if ms >> _TIME_BITS:
+            raise OutOfTime(seen)
         number = (ms << (_COUNTER_BITS + _NODE_BITS)) | (counter << _NODE_BITS) | self._node
         return EventId(_encode(number)), now
 

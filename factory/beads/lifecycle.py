@@ -19,6 +19,7 @@ _SAME: dict[str, tuple[tuple[State, ...], tuple[str, ...]]] = {
     "bead_unlinked": (LIVE, ("human", "agent")),
     "bead_commented": (STATES, ("human", "agent", "floor", "landing")),
     "bead_hooked": (("proposed", "open", "waiting"), ("human", "floor")),
+    "claim_renewed": (("working",), ("human", "agent", "floor")),
     "candidate_built": (("queued",), ("landing",)),
     "gate_finished": (("queued",), ("landing",)),
     "landing_announced": (("queued",), ("landing",)),
@@ -27,9 +28,11 @@ _SAME: dict[str, tuple[tuple[State, ...], tuple[str, ...]]] = {
 
 _MOVES: dict[str, tuple[tuple[State, ...], State, tuple[str, ...]]] = {
     "session_started": (("open",), "working", ("floor",)),
-    "change_submitted": (("working",), "queued", ("agent",)),
-    "no_change_reported": (("working",), "waiting", ("agent",)),
-    "question_asked": (("working",), "waiting", ("agent",)),
+    "bead_claimed": (("open", "working"), "working", ("human", "agent")),
+    "bead_released": (("working",), "open", ("human", "agent")),
+    "change_submitted": (("working",), "queued", ("agent", "human")),
+    "no_change_reported": (("working",), "waiting", ("agent", "human")),
+    "question_asked": (("working",), "waiting", ("agent", "human")),
     "session_failed": (("working",), "open", ("agent", "floor")),
     "bead_held": (("open", "queued"), "waiting", ("floor", "landing")),
     "bead_returned": (("queued",), "open", ("landing",)),
@@ -39,7 +42,10 @@ _MOVES: dict[str, tuple[tuple[State, ...], State, tuple[str, ...]]] = {
     "bead_reopened": (("waiting", "dropped"), "open", ("human",)),
     "bead_dropped": (("proposed", "open", "waiting", "queued"), "dropped", ("human",)),
 }
-"""Events that move a bead: from which states, to which, by which roles."""
+"""Events that move a bead: from which states, to which, by which roles.
+
+``bead_claimed`` of a bead that is ``working`` is for the case that its lease is over (``fold.check``).
+"""
 
 EVENT_TYPES = frozenset({"bead_opened", *_SAME, *_MOVES})
 

@@ -1,7 +1,9 @@
 """The only place that writes events: whole lines, under a lock, on the disk before they are acknowledged."""
 
 import errno
+import hashlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from factory.base.errors import UserError
@@ -31,7 +33,7 @@ class NotWritten(UserError):
         )
 
 
-def append(path: Path, events: list[Event], *, aside: Path) -> None:
+def append(path: Path, events: Sequence[Event], *, aside: Path) -> None:
     """Add ``events`` to the file at ``path`` durably; the caller holds the store's lock.
 
     A torn last line left by a crash is moved to the folder ``aside`` first. When the disk refuses, the
@@ -57,6 +59,18 @@ def append(path: Path, events: list[Event], *, aside: Path) -> None:
         raise NotWritten(path, error) from error
 
 
+def heal(path: Path, *, aside: Path) -> None:
+    """Move a torn last line of the file at ``path`` to ``aside``; raises ``OSError``. Under the store's lock."""
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return
+    try:
+        _without_torn_tail(fd, path, aside)
+    finally:
+        os.close(fd)
+
+
 def _fitting(event: Event) -> bytes:
     line = event.line()
     if len(line) > MAX_LINE_BYTES:
@@ -80,7 +94,12 @@ def _without_torn_tail(fd: int, path: Path, aside: Path) -> int:
         return size
     content = os.pread(fd, size, 0)
     keep = content.rfind(b"\n") + 1
-    replace_file(aside / f"{path.name}.{keep}.torn", content[keep:])
+    replace_file(aside / name_aside(path, content[keep:]), content[keep:])
     os.ftruncate(fd, keep)
     os.fsync(fd)
     return keep
+
+
+def name_aside(path: Path, content: bytes) -> str:
+    """What bytes of the live file at ``path`` are called once they are set aside; by content, so that twice is once."""
+    return f"{path.parent.name}-{path.name}.{hashlib.sha256(content).hexdigest()[:12]}"

@@ -4,16 +4,16 @@ Every function here is called under the store's lock. What was appended since th
 in a small journal; if a power cut took the journal, ``everything=True`` finds the difference itself.
 """
 
-import contextlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from factory.base.errors import UserError
 from factory.base.files import replace_file
 from factory.base.ids import BlobId, CommitId, TreeId
+from factory.beads.changes import Changes, Note, Position
 from factory.git.candidates import Person, commit
 from factory.git.command import git, sealed_environment
 from factory.git.repository import ZERO, Repository
@@ -42,37 +42,38 @@ class InTheWay(UserError):
         )
 
 
-def _journal(repo: Repository) -> Path:
-    return repo.state_dir / "unpublished.jsonl"
+def _cursor(repo: Repository) -> Path:
+    return repo.state_dir / "published.json"
 
 
-def mark(repo: Repository, path: str, by: str, says: str) -> None:
-    """Note that the live file ``path`` (as on the branch) grew."""
-    line = json.dumps({"path": path, "by": by, "says": says}, ensure_ascii=False) + "\n"
-    with contextlib.suppress(OSError):  # the event itself is written; a later look at everything finds it
-        fd = os.open(_journal(repo), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-        try:
-            os.write(fd, line.encode())
-        finally:
-            os.close(fd)
+def published_to(repo: Repository) -> Position | None:
+    """Up to where the journal of changes is committed; ``None`` when that is not known."""
+    try:
+        return Position(*json.loads(_cursor(repo).read_bytes()))
+    except (FileNotFoundError, ValueError, TypeError):
+        return None
 
 
-def pulse(repo: Repository) -> tuple[int, int]:
-    """A value that changes with every append and every commit."""
-    with contextlib.suppress(FileNotFoundError):
-        status = _journal(repo).stat()
-        return status.st_size, status.st_mtime_ns
-    return 0, 0
+def stamp(repo: Repository) -> tuple[int, int]:
+    """A value that changes with every commit."""
+    try:
+        status = _cursor(repo).stat()
+    except FileNotFoundError:
+        return 0, 0
+    return status.st_ino, status.st_mtime_ns
 
 
-def publish(repo: Repository, live: Path, *, everything: bool = False) -> CommitId | None:
+def publish(repo: Repository, live: Path, changes: Changes, *, everything: bool = False) -> CommitId | None:
     """Commit the live files that grew; the answer is the new head of the branch, or ``None`` for no change."""
-    notes = _notes(repo)
+    since = changes.since(published_to(repo))
+    everything = everything or since is None
+    since = since or changes.since(changes.beginning())
+    notes = since.notes if since else ()
     head = repo.branch(BRANCH) or repo.resolve(PUBLISHED)
-    paths = {note["path"] for note in notes}
+    paths = {note.path for note in notes}
     if everything or head is None:
         paths |= _differing(repo, live, head)
-    if not paths and head is not None:
+    if not (paths or everything) and head is not None:
         return None
     files = _blobs(repo, live, sorted(paths))
     if head is None:
@@ -89,8 +90,8 @@ def publish(repo: Repository, live: Path, *, everything: bool = False) -> Commit
         repo.move_ref(REF, moved, repo.branch(BRANCH) or ZERO, why="factory: beads")
         repo.ask("update-ref", PUBLISHED, moved)
         _remember_index(repo, moved)
-    if notes:
-        os.truncate(_journal(repo), 0)
+    if since is not None:
+        replace_file(_cursor(repo), json.dumps(since.position).encode())
     return moved
 
 
@@ -115,20 +116,6 @@ def restore(repo: Repository, live: Path) -> None:
     live.parent.mkdir(parents=True, exist_ok=True)
     (fresh / "beads").replace(live)
     shutil.rmtree(fresh)
-
-
-def _notes(repo: Repository) -> list[dict[str, str]]:
-    try:
-        raw = _journal(repo).read_bytes()
-    except FileNotFoundError:
-        return []
-    notes = []
-    for line in raw.splitlines():
-        with contextlib.suppress(ValueError):
-            note = json.loads(line)
-            if isinstance(note, dict) and all(isinstance(note.get(key), str) for key in ("path", "by", "says")):
-                notes.append(note)
-    return notes
 
 
 def _differing(repo: Repository, live: Path, head: CommitId | None) -> set[str]:
@@ -169,8 +156,8 @@ def _remember_index(repo: Repository, head: CommitId) -> None:
     replace_file(repo.state_dir / "beads.commit", head.encode())
 
 
-def _author(notes: list[dict[str, str]], committer: Person) -> Person:
-    actors = {note["by"] for note in notes}
+def _author(notes: Sequence[Note], committer: Person) -> Person:
+    actors = {note.by for note in notes}
     if len(actors) != 1:
         return committer
     role, _, name = actors.pop().partition(":")
@@ -179,9 +166,9 @@ def _author(notes: list[dict[str, str]], committer: Person) -> Person:
     return Person(name or role, f"{role}@factory.invalid")
 
 
-def _message(notes: list[dict[str, str]]) -> str:
+def _message(notes: Sequence[Note]) -> str:
     """One line an event, with its actor, so that ``git log`` on a bead's file tells its story."""
-    lines = list(dict.fromkeys(f"{note['says']} [{note['by']}]" for note in notes))
+    lines = list(dict.fromkeys(f"{note.says} [{note.by}]" for note in notes))
     if not lines:
         return "beads: begin\n" if not notes else "beads: bring up to date\n"
     if len(lines) == 1:

@@ -6,22 +6,35 @@ the clone; ``publish`` commits it to the branch ``factory/beads``.
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from factory.base.clock import Clock, WallClock, iso
-from factory.base.errors import UserError
-from factory.base.ids import BeadId, HybridClock, SessionId, is_bead_id, new_bead_id
+from factory.base.errors import Refused, UserError
+from factory.base.files import read_plain, replace_file
+from factory.base.ids import BeadId, HybridClock, SessionId, is_bead_id, new_bead_id, random_base32
 from factory.beads import log, publish
+from factory.beads.allowed import TAKES, check
+from factory.beads.bead import Bead
+from factory.beads.changes import Changes, Position
 from factory.beads.events import Damage, Event, parse_lines
-from factory.beads.fold import Bead, apply, check, fold
-from factory.beads.graph import check_edge
+from factory.beads.fold import apply, fold
+from factory.beads.graph import Blocked, Node, as_node, check_edge, cycles, standings
 from factory.git.repository import Repository
 
 if TYPE_CHECKING:
     from factory.beads.payloads import BeadHooked, BeadOpened, Payload
+
+_FEW = 1000
+"""Files; in a store of no more than these every look is a look at all, so that an edit by hand is seen at once."""
+
+_DAY = "2026-11-21"
+
+_SAMPLE = 20
+"""Folders of days that are counted to guess how many beads there are."""
 
 
 class NoSuchBead(UserError):
@@ -42,17 +55,32 @@ class NotCommitted(UserError):
         )
 
 
-@dataclass(frozen=True)
-class Snapshot:
-    """Every bead as it is now, and every line that could not be read."""
+class Unreadable(UserError):
+    """A bead's file is there and cannot be read."""
+
+    def __init__(self, path: Path, error: OSError) -> None:
+        super().__init__(f"{path} cannot be read: {error.strerror or error}", "factory doctor says what to do")
+        self.path = path
+
+
+class NotReady(Refused):
+    """Something keeps the bead from being worked on."""
+
+    def __init__(self, bead: str, blocked: Blocked) -> None:
+        where = f"factory why {blocked.blocker}" if blocked.blocker else f"factory bead edit {bead} --not-before ''"
+        super().__init__(f"{bead} is not ready: {blocked.reason}", where)
+        self.blocked = blocked
+
+
+class Snapshot(NamedTuple):
+    """Every bead as it is now, and every line that is not as it should be."""
 
     beads: Mapping[BeadId, Bead]
     damage: tuple[Damage, ...]
 
 
-@dataclass(frozen=True)
-class _Seen:
-    signature: tuple[int, int]
+class _Seen(NamedTuple):
+    signature: tuple[int, int, int]
     bead: Bead | None
     damage: tuple[Damage, ...]
 
@@ -62,11 +90,13 @@ class Store:
 
     def __init__(self, repo: Repository, clock: Clock | None = None) -> None:
         self._repo = repo
-        self._ids = HybridClock(clock or WallClock())
-        self._cache: dict[Path, _Seen] = {}
+        self._clock = clock or WallClock()
+        self._ids = HybridClock(self._clock)
+        self._seen: dict[str, _Seen] = {}
+        self._position: Position | None = None
+        self.changes = Changes(repo.state_dir)
         self.live = repo.state_dir / "live" / "beads"
         self._lock = repo.state_dir / "store.lock"
-        self._aside = repo.state_dir / "aside"
 
     def prepare(self) -> None:
         """Bring the live copy about from the branch when it is missing: in a fresh clone, or after it was deleted."""
@@ -74,14 +104,36 @@ class Store:
             with self._writing():
                 pass
 
+    @property
+    def place(self) -> str:
+        """The name of this clone, which no other has: who works here says so in what it takes."""
+        file = self._repo.state_dir / "clone"
+        try:
+            return file.read_text()
+        except FileNotFoundError:
+            with self._writing():
+                if not file.exists():
+                    replace_file(file, f"{socket.gethostname()}:{random_base32(8)}".encode())
+            return file.read_text()
+
+    def now(self) -> str:
+        """The time, as events have it."""
+        return iso(self._clock.now_ms())
+
     # ------------------------------------------------------------------ reading
 
     def snapshot(self) -> Snapshot:
-        """Fold what is new since the last call (files whose size or time changed) and return everything."""
-        current = {path: self._seen(path) for path in self._files()}
-        self._cache = current
-        beads = {seen.bead.id: seen.bead for seen in current.values() if seen.bead is not None}
-        return Snapshot(beads, tuple(damage for seen in current.values() for damage in seen.damage))
+        """Fold what is new since the last call and return everything."""
+        since = self.changes.since(self._position)
+        if since is None or len(self._seen) <= _FEW:
+            self._position = self.changes.position()
+            self._seen = {path: self._look(path) for path in self._paths()}
+        else:
+            self._position = since.position
+            for path in {note.path for note in since.notes if note.path.count("/") == 2}:  # noqa: PLR2004 - not ledgers
+                self._seen[path] = self._look(path)
+        beads = {seen.bead.id: seen.bead for seen in self._seen.values() if seen.bead is not None}
+        return Snapshot(beads, tuple(damage for seen in self._seen.values() for damage in seen.damage))
 
     def beads(self) -> Mapping[BeadId, Bead]:
         """Every bead as it is now."""
@@ -89,16 +141,22 @@ class Store:
 
     def bead(self, bead: str) -> Bead:
         """One bead; raises ``NoSuchBead``."""
-        folded = fold(self.events(bead))
+        folded = _folded(self.events(bead), bead)
         if folded is None:
             raise NoSuchBead(bead)
         return folded
 
+    def raw(self, bead: str) -> bytes:
+        """The bytes of a bead's file, whatever they are; raises ``NoSuchBead``."""
+        path = self.path(bead)
+        try:
+            return read_plain(path)
+        except OSError as error:
+            raise Unreadable(path, error) from error
+
     def events(self, bead: str) -> list[Event]:
         """The events of one bead in file order; raises ``NoSuchBead``."""
-        path = self.path(bead)
-        parsed = parse_lines(path.read_bytes(), path.name)
-        return [event for event in parsed if isinstance(event, Event)]
+        return [event for event in parse_lines(self.raw(bead), f"{bead}.jsonl") if isinstance(event, Event)]
 
     def ledger(self, bead: str) -> list[Event]:
         """The fine-grained records of every session of a bead, by time."""
@@ -110,54 +168,67 @@ class Store:
     def path(self, bead: str) -> Path:
         """The live file of a bead; raises ``NoSuchBead``."""
         if is_bead_id(bead):
-            for path in self.live.glob(f"*/{bead}.jsonl"):
-                return path
+            for day in self._days():
+                path = self.live / day / f"{bead}.jsonl"
+                if os.path.lexists(path):
+                    return path
         raise NoSuchBead(bead)
 
-    def _files(self) -> Iterator[Path]:
-        with contextlib.suppress(FileNotFoundError):
-            for day in sorted(os.scandir(self.live), key=lambda entry: entry.name):
-                if day.is_dir(follow_symlinks=False):
-                    names = sorted(entry.name for entry in os.scandir(day) if entry.name.endswith(".jsonl"))
-                    yield from (Path(day.path, name) for name in names)
-
-    def _seen(self, path: Path) -> _Seen:
+    def node(self, bead: BeadId) -> Node | None:
+        """A bead as the graph sees it, read from its file; ``None`` when there is none."""
         try:
-            status = path.stat()
-            signature = (status.st_size, status.st_mtime_ns)
-            known = self._cache.get(path)
+            return as_node(self.bead(bead))
+        except (NoSuchBead, Unreadable):
+            return None
+
+    def _days(self) -> list[str]:
+        try:
+            names = [entry.name for entry in os.scandir(self.live)]
+        except FileNotFoundError:
+            return []
+        return sorted(name for name in names if len(name) == len(_DAY) and name[:1].isdigit())
+
+    def _paths(self) -> Iterator[str]:
+        for day in self._days():
+            with contextlib.suppress(OSError):
+                names = sorted(entry.name for entry in os.scandir(self.live / day))
+                yield from (f"beads/{day}/{name}" for name in names if name.endswith(".jsonl"))
+
+    def _look(self, path: str) -> _Seen:
+        file = self.live.parent / path
+        try:
+            status = file.lstat()
+            signature = (status.st_ino, status.st_size, status.st_mtime_ns)
+            known = self._seen.get(path)
             if known is not None and known.signature == signature:
                 return known
-            items = list(parse_lines(path.read_bytes(), self.relative(path)))
+            items = list(parse_lines(read_plain(file), path))
         except OSError as error:
-            return _Seen((-1, -1), None, (Damage(self.relative(path), 0, error.strerror or "unreadable"),))
+            return _Seen((-1, -1, -1), None, (Damage(path, 0, error.strerror or "unreadable"),))
         damage = tuple(item for item in items if isinstance(item, Damage))
-        return _Seen(signature, fold(item for item in items if isinstance(item, Event)), damage)
+        return _Seen(signature, _folded([item for item in items if isinstance(item, Event)], file.stem), damage)
 
     def relative(self, path: Path) -> str:
         """The path of a live file as it stands on the branch, e.g. ``beads/2026-11-21/fa-7k2m.jsonl``."""
         return f"beads/{path.relative_to(self.live).as_posix()}"
 
-    def pulse(self) -> tuple[int, int]:
-        """A value that changes whenever something was appended or committed; costs one look at one file."""
-        return publish.pulse(self._repo)
+    def pulse(self) -> tuple[int, ...]:
+        """A value that changes whenever something was appended or committed; costs two looks at a file."""
+        return (*self.changes.stamp(), *publish.stamp(self._repo))
 
     def is_committed(self) -> bool:
         """Whether everything that is known to have been appended is committed."""
-        return self.pulse()[0] == 0
+        since = self.changes.since(publish.published_to(self._repo))
+        return since is not None and not since.notes
 
     # ------------------------------------------------------------------ writing
 
     def open(self, payload: "BeadOpened", by: str, prefix: str = "fa", *, hook: "BeadHooked | None" = None) -> BeadId:
         """Open a new bead, in the same write put it on a ``hook`` if one is given, and return its id."""
         with self._writing():
-            existing = self.beads()
-            for need in (*payload.needs, *payload.part_of, *payload.found_from, *payload.relates):
-                if need not in existing:
-                    raise NoSuchBead(need)
-            bead = new_bead_id(prefix, len(existing))
-            while bead in existing:
-                bead = new_bead_id(prefix, len(existing))
+            for other in (*payload.needs, *payload.part_of, *payload.found_from, *payload.relates):
+                self.path(other)
+            bead = self._new_id(prefix)
             events = [self._event(bead, said, by, None, None) for said in (payload, hook) if said is not None]
             folded = None
             for event in events:
@@ -174,9 +245,15 @@ class Store:
             event = self._event(current.id, payload, by, session, current)
             check(current, event)
             if event.type == "bead_linked":
-                self._check_link(current.id, event)
+                to = BeadId(str(event.data["to"]))
+                self.path(to)
+                check_edge(self, current.id, str(event.data["edge"]), to)
+            if event.type in TAKES and current.state == "open":
+                self._require_ready(current.id, event.at)
             self._append(path, event)
-            return self.bead(bead)
+            after = apply(current, event)
+        assert after is not None
+        return after
 
     def record(self, bead: str, session: SessionId, type_: str, by: str, facts: Mapping[str, object]) -> None:
         """Append one event to a session's ledger; only the session's own process calls this."""
@@ -184,14 +261,13 @@ class Store:
             event_id, ms = self._ids.next()
             event = Event(event_id, iso(ms), by, BeadId(bead), session, type_, dict(facts))
             path = self.path(bead).with_suffix("") / f"{session}.jsonl"
-            log.append(path, [event], aside=self._aside)
-            publish.mark(self._repo, self.relative(path), by, f"{bead}: {session} recorded its work")
+            self._announced(path, f"{bead}: {session} recorded its work", event)
 
     def commit(self, *, everything: bool = False) -> None:
         """Commit what was appended since the last commit to the branch; ``everything`` looks at every file."""
         with self._writing():
             try:
-                publish.publish(self._repo, self.live, everything=everything)
+                publish.publish(self._repo, self.live, self.changes, everything=everything)
             except OSError as error:
                 raise NotCommitted(error) from error
 
@@ -200,31 +276,69 @@ class Store:
         from factory.base.locks import held
 
         with held(self._lock):
-            if not self.live.is_dir():
-                try:
+            try:
+                if not self.live.is_dir():
                     publish.restore(self._repo, self.live)
-                except OSError as error:
-                    raise log.NotWritten(self._repo.state_dir, error) from error
+                    self.changes.settle()
+                self._heal()
+            except OSError as error:
+                raise log.NotWritten(self._repo.state_dir, error) from error
             yield
+
+    def _heal(self) -> None:
+        """Finish what a writer left that died: a torn last line is set aside before anybody builds on it."""
+        left = self.changes.in_flux()
+        for path in left:
+            log.heal(self.live.parent / path, aside=self.live / "aside")
+        if left:
+            self.changes.settle()
 
     def _event(
         self, bead: BeadId, payload: "Payload", by: str, session: SessionId | None, current: Bead | None
     ) -> Event:
         event_id, ms = self._ids.next(current.last if current and current.last else None)
-        data = payload.model_dump(mode="json", exclude_defaults=True)
+        data = payload.data()
+        if payload.type in TAKES and current is not None:
+            data["fence"] = max(current.fence + 1, getattr(payload, "fence", 0))
         return Event(event_id, iso(ms), by, bead, session, payload.type, data)
 
-    def _check_link(self, bead: BeadId, event: Event) -> None:
-        beads = self.beads()
-        to = BeadId(str(event.data["to"]))
-        if to not in beads:
-            raise NoSuchBead(to)
-        check_edge(beads, bead, str(event.data["edge"]), to)
+    def _require_ready(self, bead: BeadId, now: str) -> None:
+        blocked = standings(self, [bead], cycles(self, [bead])).get(bead)
+        if blocked is not None and blocked.holds(now):
+            raise NotReady(bead, blocked)
+
+    def _new_id(self, prefix: str) -> BeadId:
+        """An id that no bead here has, long enough that one made elsewhere at the same time hardly has it either."""
+        days = self._days()
+        newest = days[-_SAMPLE:]
+        counted = sum(1 for day in newest for _ in os.scandir(self.live / day))
+        population = counted * len(days) // max(len(newest), 1)
+        while True:
+            bead = new_bead_id(prefix, population)
+            try:
+                self.path(bead)
+            except NoSuchBead:
+                return bead
 
     def _append(self, path: Path, *events: Event) -> None:
-        log.append(path, list(events), aside=self._aside)
-        for event in events:
-            publish.mark(self._repo, self.relative(path), event.by, sentence(event))
+        says = [sentence(event) for event in events]
+        self._announced(path, says[0] if len(says) == 1 else "; ".join(says), *events)
+
+    def _announced(self, path: Path, says: str, *events: Event) -> None:
+        try:
+            self.changes.announce(self.relative(path), events[0].by, says)
+        except OSError as error:
+            raise log.NotWritten(path, error) from error
+        try:
+            log.append(path, events, aside=self.live / "aside")
+        finally:
+            self.changes.settle()
+
+
+def _folded(events: Sequence[Event], name: str) -> Bead | None:
+    """The bead that a file tells of. Its name is the id: a bead that lost its id to another keeps its events."""
+    bead = fold(events)
+    return bead if bead is None or bead.id == name else replace(bead, id=BeadId(name))
 
 
 def sentence(event: Event) -> str:

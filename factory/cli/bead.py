@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from factory.base.files import printable
-from factory.beads.fold import Bead
+from factory.beads.bead import Bead
 from factory.beads.graph import blockers, ready
 from factory.cli import output, views
 from factory.cli.context import here
@@ -81,7 +81,7 @@ def ready_(
 ) -> None:
     """List the beads that could be worked on now."""
     place = here()
-    _print_beads(place, ready(place.store.beads())[:limit], as_json=json)
+    _print_beads(place, ready(place.store.beads(), place.store.now())[:limit], as_json=json)
 
 
 @app.command()
@@ -91,14 +91,14 @@ def show(bead: BeadArg, json: Json = False) -> None:
     shown = place.store.bead(bead)
     every = place.store.beads()
     if json:
-        output.document("bead", views.as_json(shown, blockers(every)))
+        output.document("bead", views.as_json(shown, blockers(every, place.store.now())))
         return
     candidate = shown.candidate
     facts = {
         "bead": shown.id,
         "title": shown.title,
         "state": shown.state,
-        "reason": views.short_reason(shown, blockers(every)),
+        "reason": views.short_reason(shown, blockers(every, place.store.now())),
         "priority": f"P{shown.priority}",
         "labels": ", ".join(sorted(shown.labels)),
         **{kind: ", ".join(shown.linked(kind)) for kind in ("needs", "part_of", "found_from", "relates")},
@@ -235,16 +235,16 @@ def _append(bead: str, payload: "Payload", *, as_json: bool, says: str) -> None:
 
 def _print_beads(place: Office, beads: list[Bead], *, as_json: bool) -> None:
     every = place.store.beads()
-    blocked = blockers(every)
+    blocked = blockers(every, place.store.now())
     if as_json:
         output.document("beads", [views.as_json(bead, blocked) for bead in beads])
     else:
-        output.table(views.HEADINGS, views.rows(beads, every), empty="no beads; factory bead add opens one")
+        output.table(views.HEADINGS, views.rows(beads, blocked), empty="no beads; factory bead add opens one")
 
 
 def _show_result(place: Office, bead: str, *, as_json: bool, says: str) -> None:
     shown = place.store.bead(bead)
     if as_json:
-        output.document("bead", views.as_json(shown, blockers(place.store.beads())))
+        output.document("bead", views.as_json(shown, blockers(place.store.beads(), place.store.now())))
     else:
         output.say(f"{shown.id}  {says}: {printable(shown.title)}" if says == "opened" else f"{shown.id}  {says}")

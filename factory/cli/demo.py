@@ -15,8 +15,9 @@ import typer
 
 from factory.base.errors import UserError
 from factory.base.ids import BeadId
+from factory.beads.bead import Bead
 from factory.beads.events import Event
-from factory.beads.fold import Bead
+from factory.beads.graph import blockers
 from factory.cli import output
 from factory.cli.output import Json
 from factory.wiring import Office
@@ -232,7 +233,8 @@ def _introduce(place: Office, sandbox: str, base_url: str, beads: Sequence[BeadI
         }
     )
     output.say()
-    output.table(views.HEADINGS, views.rows((every[bead] for bead in beads), every), empty="")
+    blocked = blockers(every, place.store.now())
+    output.table(views.HEADINGS, views.rows((every[bead] for bead in beads), blocked), empty="")
     output.say()
     sys.stdout.flush()
 
@@ -322,11 +324,10 @@ def _tell_costs(shares: Sequence[Share]) -> None:
 
 
 def _document(place: Office, beads: Sequence[BeadId], sandbox: str, seconds: float, failure: str) -> None:
-    from factory.beads.graph import blockers
     from factory.cli import views
 
     every = place.store.beads()
-    blocked = blockers(every)
+    blocked = blockers(every, place.store.now())
     output.document(
         "beads",
         [views.as_json(every[bead], blocked) for bead in beads],

@@ -103,7 +103,7 @@ class LiveTable:
         from rich.text import Text
 
         beads = self._store.beads()
-        blocked = blockers(beads)
+        blocked = blockers(beads, self._store.now())
         table = Table(box=None, pad_edge=False, header_style="bold", expand=True)
         for heading in ("BEAD", "STATE", "AGENT"):
             table.add_column(heading, no_wrap=True)

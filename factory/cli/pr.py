@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from factory.base.errors import UserError
-from factory.beads.fold import Bead, Change
+from factory.beads.bead import Bead, Change
 from factory.beads.lifecycle import LIVE, STATES
 from factory.cli import output
 from factory.cli.context import here

@@ -167,7 +167,7 @@ def _tell_detached(place: "Office", beads: list[str], *, as_json: bool) -> int:
 
     every = place.store.beads()
     if as_json:
-        blocked = blockers(every)
+        blocked = blockers(every, place.store.now())
         output.document("beads", [views.as_json(place.store.bead(bead), blocked) for bead in beads])
         return 0
     for bead in beads:

@@ -23,7 +23,7 @@ def status(json: Json = False) -> None:
     place = here()
     standing = situation(place)
     why = reasons(standing)
-    blocked = blockers(standing.beads)
+    blocked = blockers(standing.beads, standing.now)
     live = sorted((bead for bead in standing.beads.values() if bead.state in LIVE), key=lambda bead: bead.order)
     counts = Counter(bead.state for bead in standing.beads.values())
     floor = card.running(place.repo)

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 
 from factory.base.ids import BeadId
-from factory.beads.fold import Bead
-from factory.beads.graph import Blocked, blockers
+from factory.beads.bead import Bead
+from factory.beads.graph import Blocked
 from factory.beads.lifecycle import LIVE
 
 
@@ -44,9 +44,8 @@ def short_reason(bead: Bead, blocked: Mapping[BeadId, Blocked]) -> str:
     return f"landed as {bead.landed[:10]}" if bead.landed else ""
 
 
-def rows(beads: Iterable[Bead], every: Mapping[BeadId, Bead]) -> list[list[str]]:
+def rows(beads: Iterable[Bead], blocked: Mapping[BeadId, Blocked]) -> list[list[str]]:
     """Beads as rows of id, priority, state, agent and title with reason."""
-    blocked = blockers(every)
     return [
         [
             bead.id,

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from factory.base.ids import BeadId
-from factory.beads.fold import Bead
+from factory.beads.bead import Bead
 from factory.beads.lifecycle import LIVE
 from factory.cli import output
 from factory.cli.live import LiveTable, PlainLines, Teller
@@ -108,7 +108,7 @@ def conclude(place: Office, wanted: Sequence[BeadId], *, as_json: bool) -> int:
     why = reasons(standing)
     beads = [standing.beads[bead] for bead in wanted]
     if as_json:
-        blocked = blockers(standing.beads)
+        blocked = blockers(standing.beads, standing.now)
         output.document("beads", [views.as_json(bead, blocked, why[bead.id].sentence) for bead in beads])
     else:
         output.say()

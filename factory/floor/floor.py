@@ -18,7 +18,7 @@ from factory.base.errors import TryAgain, UserError
 from factory.base.ids import BeadId, CommitId, SessionId, new_session_id
 from factory.base.process import ProcessName
 from factory.base.settings import Settings
-from factory.beads.fold import LOST, Bead
+from factory.beads.bead import LOST, Bead
 from factory.beads.lifecycle import NotAllowed
 from factory.beads.payloads import BeadHeld, SessionFailed, SessionStarted
 from factory.beads.store import Snapshot, Store
@@ -121,7 +121,7 @@ class Floor:
             lock.release()
 
     async def _loop(self) -> None:
-        pulse: tuple[int, int] | None = None
+        pulse: tuple[int, ...] | None = None
         last_commit = last_look = 0.0
         clock = asyncio.get_running_loop().time
         while not self.stopping:
@@ -151,7 +151,9 @@ class Floor:
         self.waits = self._queue.tick(snapshot.beads, self._gates_running(), self._start_gates)
         identities = self._startable()
         beads = self.store.beads()
-        planned = plan(beads, identities, self.settings, backlog=self.backlog)
+        planned = plan(
+            beads, identities, self.settings, backlog=self.backlog, now=self.store.now(), place=self.store.place
+        )
         if planned.starts and not self.is_trusted():
             planned = replace(planned, starts=())
         self._write(planned, identities)
@@ -181,10 +183,10 @@ class Floor:
                 runtime=identity.runtime,
                 model=identity.model,
                 attempt=start.attempt,
-                fence=start.attempt,
                 base=base or "",
                 branch=f"factory/{start.bead}/{start.attempt}",
                 target=self.target,
+                place=self.store.place,
             )
             with contextlib.suppress(NotAllowed):  # somebody dropped or changed it since we looked
                 self.store.append(start.bead, announced, self._by, session)
@@ -213,7 +215,7 @@ class Floor:
         code = LOST if deaths > self._deaths else "died"
         self._deaths = deaths
         for bead in snapshot.beads.values():
-            if bead.state == "working" and bead.run and bead.run.session not in alive:
+            if self._is_mine(bead) and bead.run and bead.run.session not in alive:
                 current = self.store.bead(bead.id)
                 if current.state == "working" and current.run == bead.run:
                     self._lose(current, code, "the process that carried the session died")
@@ -239,8 +241,12 @@ class Floor:
     def _lose_all(self, reason: str) -> None:
         """Whoever still counts as working when no job can be running was interrupted."""
         for bead in self.store.beads().values():
-            if bead.state == "working":
+            if self._is_mine(bead):
                 self._lose(bead, LOST, reason)
+
+    def _is_mine(self, bead: Bead) -> bool:
+        """Whether a floor of this clone looks after it; what people claimed, and other clones do, is theirs."""
+        return bead.state == "working" and (bead.run is None or bead.run.is_at(self.store.place))
 
     def _lose(self, bead: Bead, code: str, reason: str) -> None:
         session = bead.run.session if bead.run else SessionId("")

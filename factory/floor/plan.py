@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from factory.base.ids import BeadId
 from factory.base.settings import Settings
-from factory.beads.fold import Bead
+from factory.beads.bead import Bead
 from factory.beads.graph import ready
 from factory.roster.identities import Identity, pick
 
@@ -42,16 +42,21 @@ def plan(
     settings: Settings,
     *,
     backlog: bool,
+    now: str,
+    place: str = "",
 ) -> Plan:
     """Which ready beads start now, most urgent first, within ``max_agents``.
 
-    Without ``backlog`` only beads that are on somebody's hook are worked on.
+    ``now`` is as ``clock.iso`` writes it, ``place`` this clone: what others work on takes no room here. Without
+    ``backlog`` only beads that are on somebody's hook are worked on.
     """
-    busy = Counter(bead.run.agent for bead in beads.values() if bead.state == "working" and bead.run)
+    busy = Counter(
+        bead.run.agent for bead in beads.values() if bead.state == "working" and bead.run and bead.run.is_at(place)
+    )
     room = settings.max_agents - busy.total()
     starts: list[Start] = []
     gives_up: list[GiveUp] = []
-    for bead in ready(beads):
+    for bead in ready(beads, now):
         if bead.failures > settings.retries:
             gives_up.append(_give_up(bead))
             continue

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from factory.base.errors import UserError
 from factory.base.files import printable
 from factory.base.ids import CommitId, TreeId
+from factory.beads.bead import Bead, Change, Verdict
 from factory.beads.events import Event
-from factory.beads.fold import Bead, Change, Verdict
 from factory.git import candidates
 from factory.git.candidates import Conflicted, Person
 from factory.git.repository import Repository

@@ -15,7 +15,7 @@ from typing import assert_never
 from factory.base.errors import FactoryError, TryAgain
 from factory.base.files import printable, replace_file
 from factory.base.ids import BeadId, CommitId
-from factory.beads.fold import Bead, Change
+from factory.beads.bead import Bead, Change
 from factory.beads.lifecycle import NotAllowed
 from factory.beads.payloads import (
     BeadHeld,
@@ -357,7 +357,7 @@ class Queue:
 def _as_payload(step: SendBack | Hold) -> Payload:
     if isinstance(step, Hold):
         return BeadHeld(code=step.code, reason=step.reason, evidence=step.evidence, remedy=step.remedy)
-    return BeadReturned.model_validate({"code": step.code, "reason": step.reason, "evidence": step.evidence})
+    return BeadReturned(code=step.code, reason=step.reason, evidence=step.evidence)
 
 
 def _local_changes(obstacle: checkouts.InTheWay, target: str) -> Wait:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from factory.base.ids import CommitId
 from factory.base.settings import Gate
-from factory.beads.fold import Bead, Verdict
+from factory.beads.bead import Bead, Verdict
 
 
 @dataclass(frozen=True)

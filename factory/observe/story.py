@@ -24,7 +24,7 @@ class Tail:
     def __init__(self, store: Store, *, from_now: bool = True) -> None:
         self._store = store
         self._read: dict[Path, int] = {}
-        self._pulse: tuple[int, int] | None = None
+        self._pulse: tuple[int, ...] | None = None
         if from_now:
             self.new()
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from factory.base.ids import BeadId, CommitId
-from factory.beads.fold import Bead
+from factory.beads.bead import Bead
 from factory.beads.publish import BRANCH, PUBLISHED
 from factory.beads.store import Store
 from factory.git.repository import Repository

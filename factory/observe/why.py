@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from factory.base.ids import BeadId
-from factory.beads.fold import Bead
+from factory.beads.bead import Bead, Run
 from factory.beads.graph import Blocked, blockers
 from factory.landing.step import Build, Hold, Land, RunGates, SendBack, Target, Wait, in_line, next_step
 
@@ -27,18 +27,20 @@ class Situation:
     """
 
     beads: Mapping[BeadId, Bead]
+    now: str
     target: Target | None
     agents: Mapping[str, str]
     helpers: tuple[str, ...]
     floor_runs: bool
     max_agents: int
     trusted: bool = True
+    place: str = ""
     waits: Mapping[BeadId, Wait] = field(default_factory=dict)
 
 
 def reasons(situation: Situation) -> dict[BeadId, Reason]:
     """The reason of every bead."""
-    blocked = blockers(situation.beads)
+    blocked = blockers(situation.beads, situation.now)
     name = situation.target.name if situation.target else ""
     queue = in_line({str(id_): bead for id_, bead in situation.beads.items()}, name)
     first = queue[0].id if queue else None
@@ -53,13 +55,8 @@ def _reason(bead: Bead, blocked: Blocked | None, first: BeadId | None, situation
             return Reason("done", "finished without a change")
         case "dropped":
             return Reason("dropped", f"dropped: {bead.setback.reason if bead.setback else ''}")
-        case "working" if not situation.floor_runs:
-            return Reason("interrupted", "its session was interrupted; its work is kept", "factory run carries on")
         case "working":
-            run = bead.run
-            return Reason(
-                "working", f"{run.agent} works on it, attempt {run.attempt}" if run else "an agent works on it"
-            )
+            return _working(bead, situation)
         case "waiting":
             return _waiting(bead)
         case "queued":
@@ -68,6 +65,26 @@ def _reason(bead: Bead, blocked: Blocked | None, first: BeadId | None, situation
             return Reason("proposed", "it was proposed and waits for a person", f"factory bead reopen {bead.id}")
         case "open":
             return _open(bead, blocked, situation)
+
+
+def _working(bead: Bead, situation: Situation) -> Reason:
+    run = bead.run
+    if run and not run.is_at(situation.place):
+        return _elsewhere(bead, run, situation.now)
+    if not situation.floor_runs:
+        return Reason("interrupted", "its session was interrupted; its work is kept", "factory run carries on")
+    return Reason("working", f"{run.agent} works on it, attempt {run.attempt}" if run else "an agent works on it")
+
+
+def _elsewhere(bead: Bead, run: Run, now: str) -> Reason:
+    """Somebody works on it whom no floor here looks after: by hand, or in another clone."""
+    if run.until and run.until < now:
+        return Reason("lease-over", f"{run.agent} held it until {run.until}", f"factory bead claim {bead.id}")
+    until = f" until {run.until}" if run.until else ""
+    where = "" if run.is_claim or not run.place else f" in {run.place.partition(':')[0]}"
+    return Reason(
+        "held", f"{run.agent} holds it{where}{until}", f"factory bead release {bead.id} -m '...' takes it away"
+    )
 
 
 def _waiting(bead: Bead) -> Reason:
@@ -116,6 +133,8 @@ def _queued(bead: Bead, first: BeadId | None, situation: Situation) -> Reason:
 
 
 def _open(bead: Bead, blocked: Blocked | None, situation: Situation) -> Reason:
+    if blocked is not None and blocked.blocker is None:
+        return Reason("deferred", blocked.reason, f"factory bead edit {blocked.via or bead.id} --not-before ''")
     if blocked is not None:
         return Reason("blocked", blocked.reason, f"factory why {blocked.blocker}")
     if bead.hook.agent and bead.hook.agent not in situation.agents:

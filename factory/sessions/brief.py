@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from factory.base.ids import CommitId
-from factory.beads.fold import Bead
+from factory.beads.bead import Bead
 
 FILE_VARIABLE = "FACTORY_BEAD_FILE"
 """The environment variable that names the Markdown file with the brief, as seen from inside the workspace."""

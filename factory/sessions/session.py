@@ -5,7 +5,7 @@ goes back. A process that dies in between leaves a lease on disk, from which the
 """
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import assert_never
 
@@ -14,7 +14,7 @@ from factory.base.errors import FactoryError, Refused
 from factory.base.files import printable, replace_file
 from factory.base.ids import CommitId, SessionId
 from factory.base.process import Limits
-from factory.beads.fold import STOPPED, Bead, Run
+from factory.beads.bead import STOPPED, Bead, Run
 from factory.beads.payloads import ChangeSubmitted, NoChangeReported, Payload, QuestionAsked, SessionFailed
 from factory.beads.store import Store
 from factory.gates.verdict import excerpt
@@ -189,7 +189,7 @@ class Session:
         """Keep what is in the workspace, answer, give the workspace back."""
         kept = workspace.keep()
         if isinstance(payload, SessionFailed):
-            payload = payload.model_copy(update={"kept": kept.where})
+            payload = replace(payload, kept=kept.where)
         self._answer(payload)
         workspace.give_back()
 

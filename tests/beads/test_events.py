@@ -60,7 +60,7 @@ def test_damage_in_the_middle_leaves_the_rest_and_names_its_line() -> None:
     maker = Maker()
     first, second = maker.opened(), maker.started()
     items = list(parse_lines(first.line() + b"<<<<<<< ours\n" + second.line(), "f"))
-    assert items == [first, Damage("f", 2, "not JSON"), second]
+    assert items == [first, Damage("f", 2, "a conflict marker that a merge left"), second]
 
 
 def test_order_is_by_id_and_each_id_counts_once() -> None:

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from factory.base.errors import Refused
+from factory.beads.bead import Bead
 from factory.beads.events import Event
-from factory.beads.fold import _EFFECTS, Bead, fold
+from factory.beads.fold import _EFFECTS, fold
 from factory.beads.lifecycle import EVENT_TYPES, STATES, State, allowed_in, next_state
 
 from .making import OID, Maker

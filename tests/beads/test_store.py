@@ -74,9 +74,7 @@ def test_text_that_fits_no_line_is_refused_and_nothing_is_written(store: Store) 
     assert store.path(bead).read_bytes() == before
 
 
-def test_a_torn_tail_is_set_aside_and_the_next_event_stands_on_a_line_of_its_own(
-    repo: Repository, store: Store
-) -> None:
+def test_a_torn_tail_is_set_aside_and_the_next_event_stands_on_a_line_of_its_own(store: Store) -> None:
     bead = opened(store)
     path = store.path(bead)
     with path.open("ab") as file:
@@ -84,7 +82,7 @@ def test_a_torn_tail_is_set_aside_and_the_next_event_stands_on_a_line_of_its_own
     assert store.bead(bead).title == "Do it"
     store.append(bead, BeadCommented(text="on we go"), ANA)
     assert [event.type for event in store.events(bead)] == ["bead_opened", "bead_commented"]
-    (aside,) = (repo.state_dir / "aside").iterdir()
+    (aside,) = (store.live / "aside").iterdir()
     assert aside.read_bytes() == b'{"v":1,"id":"01'
 
 
@@ -158,8 +156,7 @@ def test_events_whose_mark_was_lost_in_a_power_cut_are_committed_by_looking_at_e
     repo: Repository, store: Store
 ) -> None:
     bead = opened(store)
-    (repo.state_dir / "unpublished.jsonl").unlink()
-    store.commit()
+    (repo.state_dir / "changes.jsonl").unlink()
     store.commit(everything=True)
     assert git(repo.root, "show", f"{BRANCH}:{store.relative(store.path(bead))}")
 
@@ -180,7 +177,9 @@ def test_one_damaged_file_leaves_the_others_and_is_named(store: Store) -> None:
     store.path(broken).write_bytes(b"\0\0garbage\n")
     snapshot = store.snapshot()
     assert list(snapshot.beads) == [whole]
-    assert [(damage.line, damage.reason) for damage in snapshot.damage] == [(1, "not JSON")]
+    assert [(damage.line, damage.reason) for damage in snapshot.damage] == [
+        (1, "NUL bytes, which a crash of the machine leaves")
+    ]
 
 
 def test_verify_finds_a_rewritten_a_deleted_and_a_forged_story(repo: Repository, store: Store) -> None:

@@ -13,7 +13,7 @@ from factory.base import process
 from factory.base.ids import BeadId
 from factory.base.settings import FILE, parse
 from factory.base.templates import template
-from factory.beads.fold import Bead, Setback
+from factory.beads.bead import Bead, Setback
 from factory.intake.demo import BACKLOG, PROJECT, SCRIPT
 from factory.intake.describe import Wish, from_file
 from factory.sessions.brief import brief

@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from factory.base.ids import BeadId, CommitId, EventId, SessionId
-from factory.beads.fold import Bead, Change, Verdict
+from factory.beads.bead import Bead, Change, Verdict
 from factory.landing.candidate import landing_message
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from factory.base.ids import BeadId, CommitId, EventId, SessionId, TreeId
 from factory.base.settings import Gate
-from factory.beads.fold import Bead, Candidate, Change, Hook, Run, Verdict
+from factory.beads.bead import Bead, Candidate, Change, Hook, Run, Verdict
 from factory.landing.step import Build, Hold, Land, RunGates, SendBack, Step, Target, Wait, in_line, next_step
 
 HEAD, OTHER = CommitId("a" * 40), CommitId("b" * 40)

@@ -7,8 +7,8 @@ from pathlib import Path
 from factory.base.ids import BeadId, CommitId, SessionId
 from factory.base.settings import FILE, parse
 from factory.base.trust import trust
-from factory.beads.fold import Bead
-from factory.beads.payloads import BeadHooked, BeadOpened, ChangeSubmitted, GateFinished, SessionStarted
+from factory.beads.bead import Bead
+from factory.beads.payloads import BeadHooked, BeadOpened, ChangeSubmitted, GateFinished, SessionStarted, checked
 from factory.beads.store import Store
 from factory.git.repository import ZERO, Repository
 from factory.landing.queue import Queue
@@ -84,7 +84,7 @@ class World:
                 self.gate_runs.append(bead)
                 answer = self.answers.get(bead, "passed")
                 said = {"commit": built, "gate": "tests", "answer": answer, "reason": f"it {answer}", "seconds": 1.0}
-                self.store.append(bead, GateFinished.model_validate(said | {"evidence": "E1"}), "landing:main")
+                self.store.append(bead, checked(GateFinished, **said, evidence="E1"), "landing:main")
         return waits
 
     def settle(self) -> dict[BeadId, Wait]:
