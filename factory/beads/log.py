@@ -60,13 +60,18 @@ def append(path: Path, events: Sequence[Event], *, aside: Path) -> None:
 
 
 def heal(path: Path, *, aside: Path) -> None:
-    """Move a torn last line of the file at ``path`` to ``aside``; raises ``OSError``. Under the store's lock."""
+    """Move a torn last line of the file at ``path`` to ``aside``; raises ``OSError``. Under the store's lock.
+
+    A file that then holds nothing goes: its writer died between making it and writing to it.
+    """
     try:
         fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     except FileNotFoundError:
         return
     try:
-        _without_torn_tail(fd, path, aside)
+        if _without_torn_tail(fd, path, aside) == 0:
+            path.unlink()
+            sync_folder(path.parent)
     finally:
         os.close(fd)
 
