@@ -50,7 +50,8 @@ class Since(NamedTuple):
 class Changes:
     """The journal of one clone, in its state folder."""
 
-    def __init__(self, state_dir: Path) -> None:
+    def __init__(self, state_dir: Path, rotate_bytes: int = ROTATE_BYTES) -> None:
+        self._rotate_bytes = rotate_bytes
         self._path = state_dir / "changes.jsonl"
         self._old = state_dir / "changes.old.jsonl"
 
@@ -85,7 +86,7 @@ class Changes:
         fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         try:
             size = os.fstat(fd).st_size
-            if size > ROTATE_BYTES and line != _SETTLED:
+            if size > self._rotate_bytes and line != _SETTLED:
                 os.close(fd)
                 self._path.replace(self._old)
                 fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o644)

@@ -279,7 +279,8 @@ class Store:
             try:
                 if not self.live.is_dir():
                     publish.restore(self._repo, self.live)
-                    self.changes.settle()
+                    if self._days():
+                        self.changes.settle()  # from here on it can be told what changed
                 self._heal()
             except OSError as error:
                 raise log.NotWritten(self._repo.state_dir, error) from error

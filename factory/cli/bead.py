@@ -8,7 +8,7 @@ import typer
 from factory.base.files import printable
 from factory.beads.bead import Bead
 from factory.beads.graph import blockers, ready
-from factory.cli import output, views
+from factory.cli import bead_holding, output, views
 from factory.cli.context import here
 from factory.cli.output import Json
 from factory.wiring import Office
@@ -179,10 +179,14 @@ def done(
     reason: Annotated[str, typer.Option("-m", "--reason", help="What shows that nothing needs to change.")],
     json: Json = False,
 ) -> None:
-    """Accept that a bead needs no change."""
-    from factory.beads.payloads import NoChangeAccepted, checked
+    """Report, as its holder, that a bead needs no change; or accept what somebody else reported."""
+    from factory.beads.holding import finish_unchanged
 
-    _append(bead, checked(NoChangeAccepted, reason=reason), as_json=json, says="done")
+    place = here()
+    finished = finish_unchanged(place.store, bead, place.person, reason)
+    place.store.commit()
+    says = "done" if finished.state == "done" else "waits for somebody else to accept that"
+    _show_result(place, bead, as_json=json, says=says)
 
 
 @app.command()
@@ -223,6 +227,10 @@ def log(
         evidence = event.data.get("evidence")
         for text in str(evidence).splitlines() if evidence else ():
             output.say(f"    | {text}")
+
+
+app.command()(bead_holding.claim)
+app.command()(bead_holding.release)
 
 
 def _append(bead: str, payload: "Payload", *, as_json: bool, says: str) -> None:

@@ -1,13 +1,12 @@
 """The commit that would become the target's head: built in memory, with the bead's own story in its tree."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from factory.base.errors import UserError
 from factory.base.files import printable
 from factory.base.ids import CommitId, TreeId
 from factory.beads.bead import Bead, Change, Verdict
-from factory.beads.events import Event
+from factory.beads.events import Event, parse_line
 from factory.git import candidates
 from factory.git.candidates import Conflicted, Person
 from factory.git.repository import Repository
@@ -86,12 +85,13 @@ def sealed(repo: Repository, bead: Bead, change: Change, verdicts: tuple[Verdict
     return _commit(repo, bead, change, candidate.tree, candidate.onto, verdicts)
 
 
-def story_until(events: Iterable[Event], change: Change) -> bytes:
-    """The bead's file as it stood when the change was submitted, so that the candidate's tree is stable."""
+def story_until(raw: bytes, change: Change) -> bytes:
+    """The bead's file as it stood when the change was submitted, byte for byte: the candidate's tree is stable."""
     lines = []
-    for event in events:
-        lines.append(event.line())
-        if event.id == change.submitted:
+    for line in raw.splitlines(keepends=True):
+        lines.append(line)
+        event = parse_line(line)
+        if isinstance(event, Event) and event.id == change.submitted:
             break
     return b"".join(lines)
 

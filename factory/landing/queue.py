@@ -194,7 +194,7 @@ class Queue:
         change = bead.change
         assert change is not None
         path = self.store.path(bead.id)
-        story = candidates.story_until(self.store.events(bead.id), change)
+        story = candidates.story_until(self.store.raw(bead.id), change)
         built = candidates.build(self.repo, bead, change, (self.store.relative(path), story), target.head)
         match built:
             case Built(commit, tree):

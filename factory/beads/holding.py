@@ -1,0 +1,82 @@
+"""Taking a bead by hand, keeping it, giving it back; exact in one clone: each step is one event under the lock."""
+
+from factory.base.clock import iso, parse_iso
+from factory.base.errors import Refused, TryAgain
+from factory.base.ids import new_claim_id
+from factory.beads.allowed import Held
+from factory.beads.bead import Bead, Run
+from factory.beads.graph import ready
+from factory.beads.lifecycle import NotAllowed
+from factory.beads.payloads import BeadClaimed, BeadReleased, ClaimRenewed, NoChangeAccepted, NoChangeReported, Payload
+from factory.beads.store import NotReady, Store
+
+
+class NothingReady(TryAgain):
+    """Every bead is taken, blocked or finished."""
+
+    def __init__(self) -> None:
+        super().__init__("no bead is ready to be taken", "factory bead ready --explain says what waits for what")
+
+
+class NotHeld(Refused):
+    """The bead is not in the hands of the one who asked."""
+
+    def __init__(self, bead: Bead, by: str) -> None:
+        holder = f"{bead.run.agent} holds it" if bead.state == "working" and bead.run else f"it is {bead.state}"
+        super().__init__(f"{bead.id}: {by} does not hold it; {holder}", f"factory bead claim {bead.id} takes it")
+
+
+def claim(store: Store, bead: str, by: str, hold_s: float) -> Bead:
+    """Take a ready bead for ``hold_s`` seconds; of any number who try at once, one gets it.
+
+    Raises ``Held``, ``NotReady`` or ``NotAllowed`` for a bead that is not to be had.
+    """
+    payload = BeadClaimed(until=_end(store, hold_s), place=store.place)
+    return store.append(bead, payload, by, new_claim_id())
+
+
+def claim_next(store: Store, by: str, hold_s: float) -> Bead:
+    """Take the most urgent ready bead that nobody else takes first; raises ``NothingReady``."""
+    for bead in ready(store.beads(), store.now()):
+        try:
+            return claim(store, bead.id, by, hold_s)
+        except (Held, NotReady, NotAllowed):
+            continue
+    raise NothingReady
+
+
+def renew(store: Store, bead: str, by: str, hold_s: float) -> Bead:
+    """Keep a bead for ``hold_s`` seconds from now; raises ``NotHeld``, and ``LeaseOver`` when it is too late."""
+    return store.append(bead, ClaimRenewed(until=_end(store, hold_s)), by, _own(store.bead(bead), by).session)
+
+
+def release(store: Store, bead: str, by: str, reason: str) -> Bead:
+    """Give a bead back, or take it from its holder, which needs a reason; what they do with it then is refused."""
+    held = store.bead(bead)
+    own = _holds(held, by)
+    if own is None and not reason.strip():
+        raise NotHeld(held, by)
+    return store.append(bead, BeadReleased(reason=reason), by, own.session if own else None)
+
+
+def finish_unchanged(store: Store, bead: str, by: str, evidence: str) -> Bead:
+    """As its holder: report that no change is needed. As anybody else: accept that this was reported."""
+    own = _holds(store.bead(bead), by)
+    payload: Payload = NoChangeReported(reason=evidence) if own else NoChangeAccepted(reason=evidence)
+    return store.append(bead, payload, by, own.session if own else None)
+
+
+def _holds(bead: Bead, by: str) -> Run | None:
+    run = bead.run
+    return run if bead.state == "working" and run is not None and run.is_claim and run.agent == by else None
+
+
+def _own(bead: Bead, by: str) -> Run:
+    run = _holds(bead, by)
+    if run is None:
+        raise NotHeld(bead, by)
+    return run
+
+
+def _end(store: Store, hold_s: float) -> str:
+    return iso(parse_iso(store.now()) + int(hold_s * 1000))
