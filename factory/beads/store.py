@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from factory.base.clock import Clock, WallClock, iso
 from factory.base.errors import Refused, UserError
 from factory.base.files import read_plain, replace_file
-from factory.base.ids import BeadId, HybridClock, SessionId, is_bead_id, new_bead_id, random_base32
+from factory.base.ids import BeadId, EventId, HybridClock, SessionId, is_bead_id, new_bead_id, random_base32
 from factory.beads import log, publish
 from factory.beads.allowed import TAKES, check
 from factory.beads.bead import Bead
@@ -94,6 +94,7 @@ class Store:
         self._ids = HybridClock(self._clock)
         self._seen: dict[str, _Seen] = {}
         self._position: Position | None = None
+        self._recorded: dict[Path, EventId] = {}
         self.changes = Changes(repo.state_dir)
         self.live = repo.state_dir / "live" / "beads"
         self._lock = repo.state_dir / "store.lock"
@@ -258,9 +259,10 @@ class Store:
     def record(self, bead: str, session: SessionId, type_: str, by: str, facts: Mapping[str, object]) -> None:
         """Append one event to a session's ledger; only the session's own process calls this."""
         with self._writing():
-            event_id, ms = self._ids.next()
-            event = Event(event_id, iso(ms), by, BeadId(bead), session, type_, dict(facts))
             path = self.path(bead).with_suffix("") / f"{session}.jsonl"
+            event_id, ms = self._ids.next(self._recorded.get(path) or _latest(path))
+            self._recorded[path] = event_id
+            event = Event(event_id, iso(ms), by, BeadId(bead), session, type_, dict(facts))
             self._announced(path, f"{bead}: {session} recorded its work", event)
 
     def commit(self, *, everything: bool = False) -> None:
@@ -340,6 +342,15 @@ def _folded(events: Sequence[Event], name: str) -> Bead | None:
     """The bead that a file tells of. Its name is the id: a bead that lost its id to another keeps its events."""
     bead = fold(events)
     return bead if bead is None or bead.id == name else replace(bead, id=BeadId(name))
+
+
+def _latest(ledger: Path) -> EventId | None:
+    """The id of the last event of a ledger, of which only its own process may have written more since."""
+    try:
+        items = parse_lines(read_plain(ledger), ledger.name)
+    except FileNotFoundError:
+        return None
+    return max((item.id for item in items if isinstance(item, Event)), default=None)
 
 
 def sentence(event: Event) -> str:
