@@ -2,7 +2,6 @@
 
 import os
 import re
-import secrets
 import threading
 from typing import NewType
 
@@ -32,7 +31,7 @@ _NODE_BITS = 64
 
 def random_base32(length: int) -> str:
     """``length`` random characters of ``BASE32``, five bits each, from the system's random source."""
-    return "".join(secrets.choice(BASE32) for _ in range(length))
+    return "".join(BASE32[byte & 31] for byte in os.urandom(length))
 
 
 def new_bead_id(prefix: str, population: int) -> BeadId:

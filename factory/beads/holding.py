@@ -31,7 +31,7 @@ def claim(store: Store, bead: str, by: str, hold_s: float) -> Bead:
 
     Raises ``Held``, ``NotReady`` or ``NotAllowed`` for a bead that is not to be had.
     """
-    payload = BeadClaimed(until=_end(store, hold_s), place=store.place)
+    payload = BeadClaimed(until=_end(store, hold_s))
     return store.append(bead, payload, by, new_claim_id())
 
 

@@ -1,7 +1,6 @@
 """The only place that writes events: whole lines, under a lock, on the disk before they are acknowledged."""
 
 import errno
-import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -107,4 +106,6 @@ def _without_torn_tail(fd: int, path: Path, aside: Path) -> int:
 
 def name_aside(path: Path, content: bytes) -> str:
     """What bytes of the live file at ``path`` are called once they are set aside; by content, so that twice is once."""
+    import hashlib
+
     return f"{path.parent.name}-{path.name}.{hashlib.sha256(content).hexdigest()[:12]}"

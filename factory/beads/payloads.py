@@ -140,9 +140,9 @@ class BeadHooked(Payload):
 
 @dataclass(frozen=True)
 class SessionStarted(Payload):
-    """The floor gave it to an agent in a session, in the clone ``place``.
+    """The floor gave it to an agent in a session.
 
-    ``fence`` is stamped by the store: one more than any holder of the bead had before.
+    The store stamps the clone (``place``) and ``fence``: one more than any holder of the bead had before.
     """
 
     type = "session_started"
@@ -154,7 +154,6 @@ class SessionStarted(Payload):
     branch: str = _says(fields.text)
     target: str = _says(fields.text)
     fence: int = _says(fields.count, 0)
-    place: str = _says(fields.text, "")
     until: str = _says(fields.moment, "")
 
 
@@ -165,7 +164,6 @@ class BeadClaimed(Payload):
     type = "bead_claimed"
     until: str = _says(fields.moment)
     fence: int = _says(fields.count, 0)
-    place: str = _says(fields.text, "")
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ the clone; ``publish`` commits it to the branch ``factory/beads``.
 
 import contextlib
 import os
-import socket
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -98,6 +97,7 @@ class Store:
         self.changes = Changes(repo.state_dir)
         self.live = repo.state_dir / "live" / "beads"
         self._lock = repo.state_dir / "store.lock"
+        self._name = repo.state_dir / "clone"
 
     def prepare(self) -> None:
         """Bring the live copy about from the branch when it is missing: in a fresh clone, or after it was deleted."""
@@ -107,15 +107,14 @@ class Store:
 
     @property
     def place(self) -> str:
-        """The name of this clone, which no other has: who works here says so in what it takes."""
-        file = self._repo.state_dir / "clone"
+        """The name of this clone, which no other has: who works here says so in what it takes.
+
+        Empty before anything was taken here.
+        """
         try:
-            return file.read_text()
+            return self._name.read_text()
         except FileNotFoundError:
-            with self._writing():
-                if not file.exists():
-                    replace_file(file, f"{socket.gethostname()}:{random_base32(8)}".encode())
-            return file.read_text()
+            return ""
 
     def now(self) -> str:
         """The time, as events have it."""
@@ -303,7 +302,13 @@ class Store:
         data = payload.data()
         if payload.type in TAKES and current is not None:
             data["fence"] = max(current.fence + 1, getattr(payload, "fence", 0))
+            data["place"] = self._named()
         return Event(event_id, iso(ms), by, bead, session, payload.type, data)
+
+    def _named(self) -> str:
+        if not self._name.exists():
+            replace_file(self._name, f"{os.uname().nodename}:{random_base32(8)}".encode())
+        return self.place
 
     def _require_ready(self, bead: BeadId, now: str) -> None:
         blocked = standings(self, [bead], cycles(self, [bead])).get(bead)

@@ -186,7 +186,6 @@ class Floor:
                 base=base or "",
                 branch=f"factory/{start.bead}/{start.attempt}",
                 target=self.target,
-                place=self.store.place,
             )
             with contextlib.suppress(NotAllowed):  # somebody dropped or changed it since we looked
                 self.store.append(start.bead, announced, self._by, session)

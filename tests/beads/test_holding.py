@@ -183,6 +183,12 @@ def test_an_append_after_the_clock_went_back_still_comes_last(store: Store, cloc
 
 
 def test_every_clone_has_a_name_of_its_own(repo: Repository, store: Store, tmp_path: Path) -> None:
-    assert store.place == Store(repo).place
     git(tmp_path, "clone", "-q", str(repo.root), "clone")
-    assert Store(find(tmp_path / "clone")).place != store.place
+    places = set()
+    for one in (store, Store(find(tmp_path / "clone"))):
+        one.prepare()
+        held = holding.claim(one, opened(one), ANA, HOUR)
+        assert held.run is not None
+        assert held.run.place == one.place != ""
+        places.add(one.place)
+    assert len(places) == 2
