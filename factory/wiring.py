@@ -56,7 +56,7 @@ class Office:
     @cached_property
     def store(self) -> Store:
         """The beads."""
-        store = Store(self.repo)
+        store = Store(self.repo, sign=lambda: self.settings.beads.sign)
         store.prepare()
         return store
 

@@ -90,8 +90,12 @@ def run(
     stdin: bytes = b"",
     timeout_s: float | None = None,
     pass_fds: tuple[int, ...] = (),
+    whole_group: bool = False,
 ) -> Finished:
-    """Run ``argv`` to its end with all output in memory; past ``timeout_s`` it is killed."""
+    """Run ``argv`` to its end with all output in memory; past ``timeout_s`` it is killed.
+
+    With ``whole_group`` what it started is killed too; else a grandchild that keeps a pipe open is waited for.
+    """
     started = time.monotonic()
     with starting(argv[0]):
         child = subprocess.Popen(
@@ -102,17 +106,25 @@ def run(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             pass_fds=pass_fds,
+            start_new_session=whole_group,
         )
+
+    def kill() -> None:
+        if whole_group:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+        child.kill()
+
     ended_by = ""
     with child:
         try:
             out, err = child.communicate(stdin, timeout=timeout_s)
         except subprocess.TimeoutExpired:
             ended_by = "timeout"
-            child.kill()
+            kill()
             out, err = child.communicate()
         except BaseException:
-            child.kill()
+            kill()
             raise
     return Finished(child.returncode, out, err, time.monotonic() - started, ended_by)
 

@@ -62,6 +62,18 @@ class Workspaces(_Table):
     """A shell command run, confined, in each new workspace before its agent or gate."""
 
 
+class Beads(_Table):
+    """How the branch of the beads is kept."""
+
+    sign: bool = False
+    """Sign its commits with the user's git signing key (``gpg.format``, ``user.signingKey``)."""
+    remote: str = ""
+    """The remote where clones meet: claims are taken there too, and ``factory sync`` means it.
+
+    Empty: claims hold in this clone, and sync takes the only remote, or ``origin``.
+    """
+
+
 class Agent(_Table):
     """A lasting identity that beads can be given to."""
 
@@ -95,6 +107,7 @@ class Settings(_Table):
     retries: Annotated[int, Field(ge=0, le=100)] = 2
     """How often a failed session is tried again before its bead waits for a person."""
     workspaces: Workspaces = Workspaces()
+    beads: Beads = Beads()
     agents: dict[Name, Agent] = {}
     gates: dict[Annotated[Name, AfterValidator(_free)], Gate] = {}
 
@@ -255,7 +268,7 @@ def _line(text: str, key: str) -> str:
     return ""
 
 
-_MODELS: dict[str, type[BaseModel]] = {"workspaces": Workspaces, "agents": Agent, "gates": Gate}
+_MODELS: dict[str, type[BaseModel]] = {"workspaces": Workspaces, "beads": Beads, "agents": Agent, "gates": Gate}
 
 
 def _siblings(location: tuple[int | str, ...]) -> list[str]:

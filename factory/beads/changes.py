@@ -82,6 +82,12 @@ class Changes:
         with contextlib.suppress(OSError):  # then readers look at those files once more
             self._write(_SETTLED)
 
+    def restart(self) -> None:
+        """Begin anew, because the live copy was replaced as a whole: every reader looks at everything once."""
+        self._path.unlink(missing_ok=True)
+        self._old.unlink(missing_ok=True)
+        self.settle()
+
     def _write(self, line: bytes) -> None:
         fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         try:

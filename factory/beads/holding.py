@@ -1,10 +1,17 @@
-"""Taking a bead by hand, keeping it, giving it back; exact in one clone: each step is one event under the lock."""
+"""Taking a bead by hand, keeping it, giving it back.
+
+In one clone that is exact, because each step is one event under the lock; between clones the claim is taken first
+where they meet (``claims``), and without that the earlier of two wins when they sync.
+"""
+
+from collections.abc import Callable
 
 from factory.base.clock import iso, parse_iso
 from factory.base.errors import Refused, TryAgain
 from factory.base.ids import new_claim_id
 from factory.beads.allowed import Held
 from factory.beads.bead import Bead, Run
+from factory.beads.claims import Desk, HeldElsewhere
 from factory.beads.graph import ready
 from factory.beads.lifecycle import NotAllowed
 from factory.beads.payloads import BeadClaimed, BeadReleased, ClaimRenewed, NoChangeAccepted, NoChangeReported, Payload
@@ -35,28 +42,48 @@ def claim(store: Store, bead: str, by: str, hold_s: float) -> Bead:
     return store.append(bead, payload, by, new_claim_id())
 
 
-def claim_next(store: Store, by: str, hold_s: float) -> Bead:
-    """Take the most urgent ready bead that nobody else takes first; raises ``NothingReady``."""
+def claim_everywhere(desk: Desk, store: Store, bead: str, by: str, hold_s: float) -> Bead:
+    """Take a bead where all clones meet, and then here; raises ``HeldElsewhere`` and ``Unreachable`` besides.
+
+    A claim that this clone refuses is given back there.
+    """
+    current, mine = store.bead(bead), new_claim_id()
+    taken = desk.take(current.id, by, mine, hold_s, at_least=current.fence)
+    try:
+        return store.append(bead, BeadClaimed(until=taken.until, fence=taken.fence), by, mine)
+    except Refused:
+        desk.release(current.id, mine, taken.fence)
+        raise
+
+
+def claim_next(store: Store, take: Callable[[str], Bead]) -> Bead:
+    """Have ``take`` take the most urgent ready bead that nobody else takes first; raises ``NothingReady``."""
     for bead in ready(store.beads(), store.now()):
         try:
-            return claim(store, bead.id, by, hold_s)
-        except (Held, NotReady, NotAllowed):
+            return take(bead.id)
+        except (Held, HeldElsewhere, NotReady, NotAllowed):
             continue
     raise NothingReady
 
 
-def renew(store: Store, bead: str, by: str, hold_s: float) -> Bead:
-    """Keep a bead for ``hold_s`` seconds from now; raises ``NotHeld``, and ``LeaseOver`` when it is too late."""
-    return store.append(bead, ClaimRenewed(until=_end(store, hold_s)), by, _own(store.bead(bead), by).session)
+def renew(store: Store, bead: str, by: str, hold_s: float, desk: Desk | None = None) -> Bead:
+    """Keep a bead for ``hold_s`` seconds from now; raises ``NotHeld``, ``LeaseOver`` or ``ClaimLost``."""
+    held = store.bead(bead)
+    own = _own(held, by)
+    until = desk.renew(held.id, own.session, own.fence, hold_s).until if desk else _end(store, hold_s)
+    return store.append(bead, ClaimRenewed(until=until), by, own.session)
 
 
-def release(store: Store, bead: str, by: str, reason: str) -> Bead:
+def release(store: Store, bead: str, by: str, reason: str, desk: Desk | None = None) -> Bead:
     """Give a bead back, or take it from its holder, which needs a reason; what they do with it then is refused."""
     held = store.bead(bead)
     own = _holds(held, by)
     if own is None and not reason.strip():
         raise NotHeld(held, by)
-    return store.append(bead, BeadReleased(reason=reason), by, own.session if own else None)
+    released = store.append(bead, BeadReleased(reason=reason), by, own.session if own else None)
+    if desk is not None and held.run is not None:
+        desk.release(held.id, held.run.session, held.run.fence)
+    return released
 
 
 def finish_unchanged(store: Store, bead: str, by: str, evidence: str) -> Bead:

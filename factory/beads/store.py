@@ -6,7 +6,7 @@ the clone; ``publish`` commits it to the branch ``factory/beads``.
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -87,8 +87,9 @@ class _Seen(NamedTuple):
 class Store:
     """The beads of one clone. Cheap to make; any number may work on the same clone at once."""
 
-    def __init__(self, repo: Repository, clock: Clock | None = None) -> None:
+    def __init__(self, repo: Repository, clock: Clock | None = None, *, sign: Callable[[], bool] | None = None) -> None:
         self._repo = repo
+        self._sign = sign or bool
         self._clock = clock or WallClock()
         self._ids = HybridClock(self._clock)
         self._seen: dict[str, _Seen] = {}
@@ -268,9 +269,13 @@ class Store:
         """Commit what was appended since the last commit to the branch; ``everything`` looks at every file."""
         with self._writing():
             try:
-                publish.publish(self._repo, self.live, self.changes, everything=everything)
+                publish.publish(self._repo, self.live, self.changes, everything=everything, sign=self._sign())
             except OSError as error:
                 raise NotCommitted(error) from error
+
+    def locked(self) -> contextlib.AbstractContextManager[None]:
+        """Hold the store's lock: for whoever works on the branch or on whole files of the live copy."""
+        return self._writing()
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:

@@ -1,6 +1,7 @@
 """``factory bead claim`` and ``release``: work on a bead by hand, so that nobody else does."""
 
-from typing import Annotated
+import sys
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +14,9 @@ from factory.cli import output, views
 from factory.cli.context import here
 from factory.cli.output import Json
 from factory.wiring import Office
+
+if TYPE_CHECKING:
+    from factory.beads.claims import Desk
 
 _HOLD = "8h"
 
@@ -32,15 +36,21 @@ def claim(
     if bool(beads) == next_ or (next_ and renew):
         raise typer.BadParameter("name the beads to take, or say --next")
     place, hold_s = here(), seconds(hold)
+    desk = _desk(place)
+
+    def take(bead: str) -> Bead:
+        if renew:
+            return holding.renew(place.store, bead, place.person, hold_s, desk)
+        return _take(place, desk, bead, hold_s)
+
     if not beads:
-        _report(place, [holding.claim_next(place.store, place.person, hold_s)], [], as_json=json)
+        _report(place, [holding.claim_next(place.store, take)], [], as_json=json)
         return
-    one = holding.renew if renew else holding.claim
     taken: list[Bead] = []
     failed: list[tuple[str, FactoryError]] = []
     for bead in dict.fromkeys(beads):
         try:
-            taken.append(one(place.store, bead, place.person, hold_s))
+            taken.append(take(bead))
         except FactoryError as problem:
             failed.append((bead, problem))
     _report(place, taken, failed, as_json=json)
@@ -55,12 +65,34 @@ def release(
     from factory.beads import holding
 
     place = here()
-    released = holding.release(place.store, bead, place.person, reason)
+    released = holding.release(place.store, bead, place.person, reason, _desk(place))
     place.store.commit()
     if json:
         output.document("bead", views.as_json(released, blockers(place.store.beads(), place.store.now())))
     else:
         output.say(f"{released.id}  released")
+
+
+def _desk(place: Office) -> "Desk | None":
+    """Where the clones meet, if the settings say so."""
+    from factory.beads.claims import Desk
+    from factory.git.remote import choose
+
+    name = place.settings.beads.remote
+    return Desk(choose(place.repo, name)) if name else None
+
+
+def _take(place: Office, desk: "Desk | None", bead: str, hold_s: float) -> Bead:
+    """Where the clones meet and here; here alone when that place cannot be reached, and then say so."""
+    from factory.beads import holding
+    from factory.git.remote import Unreachable
+
+    if desk is not None:
+        try:
+            return holding.claim_everywhere(desk, place.store, bead, place.person, hold_s)
+        except Unreachable as problem:
+            sys.stderr.write(f"factory: {problem.sentence}; {bead} is claimed in this clone alone until a sync\n")
+    return holding.claim(place.store, bead, place.person, hold_s)
 
 
 def _report(place: Office, taken: list[Bead], failed: list[tuple[str, FactoryError]], *, as_json: bool) -> None:

@@ -26,6 +26,7 @@ COMMANDS = {
     "bead": ("factory.cli.bead", "Beads: pieces of work and their story."),
     "pr": ("factory.cli.pr", "Changes on agents' branches: list, read, approve."),
     "session": ("factory.cli.session", "What agents did in their sessions."),
+    "sync": ("factory.cli.sync", "Give the beads to a remote and take what it has."),
     "verify": ("factory.cli.verify", "Prove from git's history that the record adds up."),
     "host": ("factory.cli.host", ""),
 }

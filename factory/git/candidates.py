@@ -116,8 +116,9 @@ def commit(
     *,
     author: Person,
     committer: Person,
+    sign: bool = False,
 ) -> CommitId:
-    """Make a commit object; no ref moves."""
+    """Make a commit object, if asked signed as the user's configuration says; no ref moves."""
     env = clean_environment(
         {
             "GIT_AUTHOR_NAME": author.name,
@@ -128,6 +129,7 @@ def commit(
     )
     arguments = [
         "commit-tree",
+        *(["-S"] if sign else []),
         tree,
         *(word for parent in parents for word in ("-p", parent)),
         "-F",

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from factory.base import process
 from factory.base.errors import UserError
+from factory.base.files import sync_folder
 from factory.base.ids import BlobId, CommitId, TreeId, is_object_id
 from factory.git.command import GitFailed, clean_environment, git, sealed_environment
 
@@ -22,6 +25,19 @@ ZERO = CommitId("0" * 40)
 
 class NotUsable(UserError):
     """The place where factory was called cannot be worked in."""
+
+
+_LOCK_TRIES = 3
+"""git itself waits 100 ms for the lock of a living writer (``core.filesRefLockTimeout``)."""
+
+
+@dataclass(frozen=True)
+class Move:
+    """One ref of a transaction: from ``old`` (``None``: there is no such ref) to ``new``."""
+
+    ref: str
+    new: CommitId
+    old: CommitId | None
 
 
 class RefMoved(UserError):
@@ -95,6 +111,39 @@ class Repository:
         """Store ``content`` and return its id."""
         return BlobId(self.ask("hash-object", "-w", "--stdin", "--no-filters", stdin=content).text.strip())
 
+    def peek(self, ref: str) -> CommitId | None:
+        """What the full name ``ref`` points to, read from its file where it has one: no process in the usual case."""
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            found = (self.common_dir / ref).read_text(encoding="ascii").strip()
+            if is_object_id(found):
+                return CommitId(found)
+        return self.resolve(ref)
+
+    def move_refs(self, moves: Sequence[Move], why: str) -> None:
+        """Move several refs or none, each by compare-and-swap, durably; raises ``RefMoved`` when one is elsewhere.
+
+        Only for refs whose writers hold one lock: a lock file on such a ref is a dead writer's and is removed.
+        """
+        lines = [
+            f"update {move.ref} {move.new} {move.old}\n" if move.old else f"create {move.ref} {move.new}\n"
+            for move in moves
+        ]
+        for _ in range(_LOCK_TRIES):
+            finished = self.ask(
+                "update-ref", "-m", why, "--create-reflog", "--stdin", stdin="".join(lines).encode(), ok=(0, 128)
+            )
+            if finished.code == 0:
+                for folder in {(self.common_dir / move.ref).parent for move in moves}:
+                    with contextlib.suppress(FileNotFoundError):
+                        sync_folder(folder)
+                return
+            for move in moves:
+                if self.peek(move.ref) != move.old:
+                    raise RefMoved(move.ref)
+            for move in moves:
+                (self.common_dir / f"{move.ref}.lock").unlink(missing_ok=True)
+        raise GitFailed(["update-ref", "--stdin"], finished)
+
     def move_ref(self, ref: str, new: CommitId, old: CommitId, why: str = "factory") -> None:
         """Move ``ref`` from ``old`` to ``new`` by compare-and-swap; raises ``RefMoved`` when it is not at ``old``.
 
@@ -133,19 +182,13 @@ class Repository:
         Without any configuration: the login name at ``localhost``, so that an empty machine works too.
         """
         finished = git(
-            ["var", "GIT_AUTHOR_IDENT"],
-            git_dir=self.git_dir,
-            env=_with_caller_identity(),
-            ok=(0, 128),
-        )
-        match = re.fullmatch(r"(.*) <(.*)> \d+ [+-]\d{4}\n?", finished.text)
-        strict = git(
             ["-c", "user.useConfigOnly=true", "var", "GIT_AUTHOR_IDENT"],
             git_dir=self.git_dir,
             env=_with_caller_identity(),
             ok=(0, 128),
         )
-        if strict.code == 0 and match is not None:
+        match = re.fullmatch(r"(.*) <(.*)> \d+ [+-]\d{4}\n?", finished.text)
+        if finished.code == 0 and match is not None:
             return match[1], match[2]
         return "factory", "factory@localhost"
 

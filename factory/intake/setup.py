@@ -7,7 +7,7 @@ from pathlib import Path
 from factory.base.errors import UserError
 from factory.base.files import printable, replace_file
 from factory.base.settings import FILE
-from factory.beads.publish import ATTRIBUTES, BRANCH
+from factory.beads.branch import ATTRIBUTES, BRANCH
 from factory.beads.store import Store
 from factory.git.repository import Repository
 

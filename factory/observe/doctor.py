@@ -17,7 +17,7 @@ from factory.base import settings as settings_file
 from factory.base.errors import FactoryError, UserError
 from factory.base.settings import FILE, Loaded, Settings
 from factory.base.trust import is_trusted
-from factory.beads import publish
+from factory.beads.branch import BRANCH
 from factory.beads.store import Store
 from factory.git.repository import OLDEST_GIT, Repository, find, git_version
 from factory.landing.target import committed_settings, look, target_name
@@ -259,19 +259,19 @@ def _disk(place: Path) -> Finding:
 
 
 def _beads(repo: Repository) -> Finding:
-    head = repo.branch(publish.BRANCH)
+    head = repo.branch(BRANCH)
     if head is None:
-        return Finding("beads", "warning", f"there is no branch {publish.BRANCH} yet", "factory init")
+        return Finding("beads", "warning", f"there is no branch {BRANCH} yet", "factory init")
     store = Store(repo)
     if not store.live.is_dir():
-        return Finding("beads", "ok", f"branch {publish.BRANCH} at {head[:10]}; the live copy is made when needed")
+        return Finding("beads", "ok", f"branch {BRANCH} at {head[:10]}; the live copy is made when needed")
     snapshot = store.snapshot()
     if snapshot.damage:
         first = snapshot.damage[0]
         found = f"{_counted(len(snapshot.damage), 'line')} cannot be read: {first.file}:{first.line}: {first.reason}"
         return Finding("beads", "problem", found, "factory verify tells more; the other lines are in force")
     waiting = " (what was appended last is not committed yet)" if not store.is_committed() else ""
-    return Finding("beads", "ok", f"{_counted(len(snapshot.beads), 'bead')} on {publish.BRANCH}{waiting}")
+    return Finding("beads", "ok", f"{_counted(len(snapshot.beads), 'bead')} on {BRANCH}{waiting}")
 
 
 def _floor(repo: Repository) -> Iterator[Finding]:

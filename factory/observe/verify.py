@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from factory.base.ids import BeadId, CommitId
 from factory.beads.bead import Bead
-from factory.beads.publish import BRANCH, PUBLISHED
+from factory.beads.branch import BRANCH, PUBLISHED
 from factory.beads.store import Store
 from factory.git.repository import Repository
 

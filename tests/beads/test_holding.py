@@ -6,9 +6,12 @@ from factory.base.clock import iso
 from factory.base.errors import Refused
 from factory.beads import holding
 from factory.beads.allowed import Held, LeaseOver, NothingReported, NotYours, OwnWork
+from factory.beads.claims import Desk, HeldElsewhere
 from factory.beads.fold import fold
 from factory.beads.payloads import BeadCommented, BeadLinked, BeadOpened, ClaimRenewed, SessionStarted, checked
 from factory.beads.store import NotReady, Store
+from factory.beads.sync import Clone, sync
+from factory.git.remote import Remote
 from factory.git.repository import Repository, find
 from tests.conftest import git
 
@@ -122,10 +125,10 @@ def test_next_gives_each_ready_bead_once_in_order_and_then_says_that_there_is_no
     low = opened(store, priority=3)
     old, new = opened(store), opened(store)
     store.append(new, BeadLinked(edge="needs", to=low), ANA)
-    got = [holding.claim_next(store, ANA, HOUR).id for _ in range(2)]
+    got = [holding.claim_next(store, lambda bead: holding.claim(store, bead, ANA, HOUR)).id for _ in range(2)]
     assert got == [old, low]
     with pytest.raises(holding.NothingReady):
-        holding.claim_next(store, BEN, HOUR)
+        holding.claim_next(store, lambda bead: holding.claim(store, bead, BEN, HOUR))
 
 
 def test_done_needs_a_report_and_somebody_else(store: Store) -> None:
@@ -192,3 +195,30 @@ def test_every_clone_has_a_name_of_its_own(repo: Repository, store: Store, tmp_p
         assert held.run.place == one.place != ""
         places.add(one.place)
     assert len(places) == 2
+
+
+def test_two_clones_that_meet_at_a_remote_never_both_hold_a_bead_and_the_fence_grows_there_too(
+    repo: Repository, store: Store, clock: HandClock, tmp_path: Path
+) -> None:
+    git(tmp_path, "init", "-q", "--bare", "hub.git")
+    hub = str(tmp_path / "hub.git")
+    bead = opened(store)
+    sync(Clone(repo, store), Remote(repo, hub))
+    git(tmp_path, "clone", "-q", str(repo.root), "clone")
+    there = find(tmp_path / "clone")
+    other = Store(there, clock)
+    other.prepare()
+    ours, theirs = (Desk(Remote(one, hub), now_ms=clock.now_ms) for one in (repo, there))
+    holding.claim_everywhere(ours, store, bead, ANA, HOUR)
+    with pytest.raises(HeldElsewhere, match=ANA):
+        holding.claim_everywhere(theirs, other, bead, BEN, HOUR)
+    assert other.bead(bead).state == "open"
+    holding.renew(store, bead, ANA, 2 * HOUR, ours)
+    holding.release(store, bead, ANA, "", ours)
+    assert holding.claim_everywhere(theirs, other, bead, BEN, HOUR).fence == 2
+    report = sync(Clone(there, other), Remote(there, hub))
+    assert report.lost == ()
+    with pytest.raises(HeldElsewhere, match=BEN):
+        holding.claim_everywhere(ours, store, bead, ANA, HOUR)
+    sync(Clone(repo, store), Remote(repo, hub))
+    assert store.bead(bead).run == other.bead(bead).run

@@ -8,8 +8,8 @@ import pytest
 from factory.base import process
 from factory.base.errors import Refused, UserError
 from factory.base.ids import BeadId
+from factory.beads.branch import BRANCH
 from factory.beads.payloads import BeadCommented, BeadDropped, BeadLinked, BeadOpened, Malformed, checked
-from factory.beads.publish import BRANCH
 from factory.beads.store import NoSuchBead, Store
 from factory.git.repository import Repository
 from factory.observe.verify import verify

@@ -4,8 +4,8 @@ import pytest
 
 from factory.base import process
 from factory.base.ids import CommitId
+from factory.beads.branch import REF
 from factory.beads.payloads import BeadOpened
-from factory.beads.publish import REF
 from factory.beads.store import Store
 from factory.git.checkouts import checkouts, follow, mend
 from factory.git.command import GitFailed, clean_environment, sealed_environment
