@@ -1,4 +1,4 @@
-"""Every call with which a command changes the disk fails once, or from then on: it says so in one sentence.
+"""Every call with which a command changes the disk fails once, or twice: it says so in one sentence.
 
 A slice runs with the suite, all of it with ``FACTORY_SWEEP=1``.
 """
@@ -27,7 +27,7 @@ HARMS = {
     "fdatasync": ("error=EIO", "error=EIO+"),
     "openat": ("error=EROFS", "error=ENOSPC"),
 }
-"""What each kind of call is answered, once or (``+``) from then on; any other kind: that the disk is read-only."""
+"""What each kind of call is answered, once or (``+``) twice in a row; any other kind: that the disk is read-only."""
 
 
 def harms(call: Call) -> tuple[str, ...]:

@@ -24,6 +24,9 @@ WORDS = ("say", "open", "say", "commit", "record", "say", "commit")
 SEED = int(os.environ.get("FACTORY_SWEEP_SEED", "3"))
 THROWS = int(os.environ.get("FACTORY_SWEEP", "1"))
 
+TORN = frozenset({"the file is empty", "the last line is torn"})
+"""What a write that was cut off may leave."""
+
 
 def recorded(ground: Ground, start: Path, words: tuple[str, ...]) -> tuple[Disk, list[tuple[int, judging.Said]], int]:
     """What a writer asked of the disk, when it was told what, and how many calls that took."""
@@ -77,4 +80,4 @@ def holds(root: Path, said: list[judging.Said], bead: str) -> None:
     judging.everything_acknowledged_is_there_once(repo, said)
     if not bead and said:
         bead = said[0].bead
-    judging.life_goes_on(root, said, bead, command=not bead)
+    judging.life_goes_on(root, said, bead, command=not bead, left=TORN)

@@ -170,14 +170,14 @@ def _plain(text: str) -> str:
 
 
 def harmed(argv: list[str], home: Path, cwd: Path, call: Call, harm: str) -> Ended:
-    """Run ``argv`` with ``harm`` (as ``signal=SIGKILL`` or ``error=ENOSPC``) done to that one call, or from it on
-    when ``harm`` ends in ``+``.
+    """Run ``argv`` with ``harm`` (as ``signal=SIGKILL`` or ``error=ENOSPC``) done to that one call, and to the next of
+    its kind when ``harm`` ends in ``+``: there may be the cleaning up after the first.
 
     A killed git takes the writer with it: what is killed is all of the command, as by a power button or ``kill -9``
     of its process group.
     """
     env = environment(home)
-    when = f"{call.nth}{'+' if harm.endswith('+') else ''}"
+    when = f"{call.nth}..{call.nth + harm.endswith('+')}"
     inject = f"inject={call.name}:{harm.removesuffix('+')}:when={when}"
     options = ["-o", "/dev/null", "-e", f"trace={call.name}", "-e", inject]
     if call.process == 0:
