@@ -10,10 +10,15 @@ import pytest
 
 from factory.beads.payloads import BeadCommented, BeadOpened, checked
 from factory.beads.store import Store
+from factory.beads.sync import Clone, sync
 from factory.git import repository
+from factory.git.remote import choose
 from tests.conftest import commit, git
 
 pytest.register_assert_rewrite("tests.beads.attack.judging")
+
+SWEEP = "FACTORY_SWEEP" in os.environ
+"""Read here, because a sealed world has no such variable."""
 
 ANA = "human:ana@example.org"
 
@@ -54,7 +59,40 @@ def ground(sealed: Path, tmp_path: Path) -> Ground:
     return Ground(sealed / "trace", used, bead, new, cloned)
 
 
+@dataclass(frozen=True)
+class Meeting:
+    """A clone to attack whose remote has beads that it lacks; both are copied for each attack."""
+
+    ground: Ground
+    clone: Path
+    hub: Path
+
+    def copy(self) -> tuple[Path, Path]:
+        """The clone and its remote, where they always stand."""
+        return self.ground.copy(self.clone, "a"), self.ground.copy(self.hub, "hub.git")
+
+
+@pytest.fixture
+def meeting(ground: Ground, tmp_path: Path) -> Meeting:
+    """Two clones have written to the same bead, and one of them has synced."""
+    hub, other, clone = tmp_path / "hub.git", tmp_path / "other", tmp_path / "clone"
+    git(tmp_path, "clone", "-q", "--bare", str(ground.used), str(hub))
+    for place in (other, clone):
+        shutil.copytree(ground.used, place, symlinks=True)
+        git(place, "remote", "add", "origin", str(ground.home / "attacked" / "hub.git"))
+    store = Store(repository.find(other))
+    store.append(ground.bead, checked(BeadCommented, text="from the other clone"), ANA)
+    store.open(checked(BeadOpened, title="opened in the other clone"), ANA)
+    place = ground.copy(hub, "hub.git")
+    sync(Clone(repository.find(other), store), choose(repository.find(other)))
+    shutil.rmtree(hub)
+    shutil.copytree(place, hub)
+    store = Store(repository.find(clone))
+    store.append(ground.bead, checked(BeadCommented, text="from this clone"), ANA)
+    return Meeting(ground, clone, hub)
+
+
 @pytest.fixture(scope="session")
 def every() -> Callable[[int], int]:
     """The step through the points of an attack: all of them when ``FACTORY_SWEEP`` is set, else every so many-th."""
-    return lambda step: 1 if os.environ.get("FACTORY_SWEEP") else step
+    return lambda step: 1 if SWEEP else step

@@ -52,7 +52,7 @@ def take_next(store: Store, me: int, beads: Sequence[str]) -> list[str]:
     got = []
     for _ in beads:
         try:
-            got.append(str(claim_next(store, f"human:{me}", 3600).id))
+            got.append(str(claim_next(store, lambda bead: claim(store, bead, f"human:{me}", 3600)).id))
         except NothingReady:
             break
     return got

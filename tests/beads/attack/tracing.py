@@ -38,7 +38,10 @@ def strace() -> str:
 
 @dataclass(frozen=True)
 class Call:
-    """One system call: of which process (0 is the writer, 1 its first git), the how many-th of its kind there."""
+    """One system call: of which process, the how many-th of its kind there.
+
+    The writer is 0, its first git 1; what a git starts itself is below 0, and cannot be met by itself.
+    """
 
     process: int
     name: str
@@ -146,7 +149,8 @@ def _parse(log: str, writer: str) -> list[Call]:
         name, words, result, opened = matched.groups()
         if name == "execve":
             if int(result) == 0:
-                processes.setdefault(pid, len(processes))
+                is_direct = _texts(words)[0] == os.fsencode(str(_GIT))
+                processes[pid] = 1 + max(processes.values()) if is_direct else -int(pid)
                 counts = {key: count for key, count in counts.items() if key[0] != pid}
             continue
         if pid not in processes:
@@ -161,8 +165,11 @@ def _call(process: int, name: str, nth: int, words: str, result: tuple[int, str 
     fd, path = (int(descriptor[1]), _plain(descriptor[2])) if descriptor else (None, "")
     if name == "openat" and result[1]:
         fd, path = result[0], _plain(result[1])
-    texts = tuple(bytes.fromhex(text.replace("\\x", "")) for text in _TEXT.findall(words))
-    return Call(process, name, nth, words, fd, path, texts, result[0])
+    return Call(process, name, nth, words, fd, path, _texts(words), result[0])
+
+
+def _texts(words: str) -> tuple[bytes, ...]:
+    return tuple(bytes.fromhex(text.replace("\\x", "")) for text in _TEXT.findall(words))
 
 
 def _plain(text: str) -> str:

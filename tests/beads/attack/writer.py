@@ -1,7 +1,7 @@
 """The victim: does what it was told to the store of the folder it stands in, and says what was acknowledged.
 
 ``writer.py BEAD WORD…``: ``open``, ``say`` (a comment on BEAD, or on what it opened last), ``record`` (a line of a
-ledger), ``commit``. It says ``start`` when it is ready and begins when it is told a line. Then comes one line of JSON after each word that the
+ledger), ``commit``, ``sync``. It says ``start`` when it is ready and begins when it is told a line. Then comes one line of JSON after each word that the
 store acknowledged, in one write each, so that a trace of this process shows where in its life each was said. ``writer.py factory WORD…`` is the program.
 """
 
@@ -15,7 +15,9 @@ from factory.base.errors import FactoryError
 from factory.base.ids import BeadId, SessionId
 from factory.beads.payloads import BeadCommented, BeadOpened, checked
 from factory.beads.store import Store
-from factory.git.repository import find
+from factory.beads.sync import Clone, sync
+from factory.git.remote import choose
+from factory.git.repository import Repository, find
 
 BY = "human:ana@example.org"
 
@@ -25,7 +27,7 @@ def say(**facts: object) -> None:
     os.write(1, json.dumps(facts).encode() + b"\n")
 
 
-def do(store: Store, bead: str, word: str, number: int) -> str:
+def do(repo: Repository, store: Store, bead: str, word: str, number: int) -> str:
     """Do one thing and acknowledge it; the answer is the bead that later words are about."""
     text = f"{os.environ.get('WRITER', 'w')}.{number}"
     if word == "open":
@@ -37,6 +39,9 @@ def do(store: Store, bead: str, word: str, number: int) -> str:
     elif word == "record":
         store.record(bead, SessionId("s1"), "noted", "agent:ada", {"text": text})
         say(did="record", bead=bead, text=text)
+    elif word == "sync":
+        sync(Clone(repo, store), choose(repo))
+        say(did="sync", bead=bead, text=text)
     elif word == "commit":
         store.commit()
         say(did="commit", bead=bead, text=text)
@@ -54,9 +59,10 @@ def main() -> int:
         runpy.run_module("factory", run_name="__main__", alter_sys=True)
     bead = BeadId(sys.argv[1])
     try:
-        store = Store(find(Path.cwd()))
+        repo = find(Path.cwd())
+        store = Store(repo)
         for number, word in enumerate(sys.argv[2:]):
-            bead = BeadId(do(store, bead, word, number))
+            bead = BeadId(do(repo, store, bead, word, number))
     except FactoryError as error:
         say(failed=error.sentence)
         return error.exit_code
