@@ -18,9 +18,9 @@ help:
 	@echo "make test      the whole test suite, with branch coverage"
 	@echo "make coverage  the lines that the last make test did not reach"
 	@echo "make check     everything that must hold: format, lint, types, import contracts, tests"
-	@echo "make sweep     long: kill -9 at twenty moments of a run on a repository of 5,000 files"
+	@echo "make sweep     long: kill -9 at twenty moments of a run on a repository of 5,000 files; every attack on the store"
 	@echo "make bench     the benchmarks"
-	@echo "make setup     only the set-up: a virtual environment, and bubblewrap where it may be installed"
+	@echo "make setup     only the set-up: a virtual environment, and bubblewrap and strace where they may be installed"
 	@echo "make clean     remove what the above made"
 
 setup: $(DEV_READY)
@@ -48,6 +48,7 @@ check: lint
 
 sweep: $(DEV_READY)
 	@FACTORY_SWEEP=20 FACTORY_SWEEP_FILES=5000 $(BIN)/python -m pytest -o timeout=3600 tests/crash $(ARGS)
+	@FACTORY_SWEEP=3 $(BIN)/python -m pytest -o timeout=7200 tests/beads/attack $(ARGS)
 
 bench: $(DEV_READY)
 	@for name in startup walk; do \

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from factory.beads.branch import BRANCH
 from factory.beads.payloads import BeadCommented, checked
-from factory.beads.publish import BRANCH
 from factory.beads.store import NoSuchBead, Store
 from factory.git.repository import Repository, find
 from factory.observe.verify import verify
@@ -33,7 +33,9 @@ class Failures:
         except Exception as error:  # noqa: BLE001 - a bug of the store is a failure like any other
             lines = traceback.extract_tb(error.__traceback__)[-1]
             said = str(error).splitlines() or [""]
-            self._told.append(f"{what}: {type(error).__name__} at {Path(lines.filename).name}:{lines.lineno}: {said[0]}")
+            self._told.append(
+                f"{what}: {type(error).__name__} at {Path(lines.filename).name}:{lines.lineno}: {said[0]}"
+            )
             if len(self._told) == 1:
                 self._told[0] += f"\n{more}\nkept in {shutil.move(root, f'{root}.failed')}"
 

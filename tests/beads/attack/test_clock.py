@@ -1,9 +1,9 @@
 """The clock jumps by days, both ways, between appends and inside them; another clone lives in the year 9999."""
 
+import contextlib
 import json
 import shutil
 from dataclasses import dataclass, field
-from pathlib import Path
 from random import Random
 
 import pytest
@@ -111,9 +111,7 @@ def test_a_clone_a_day_ahead_does_not_undo_what_is_done_here_afterwards(repo: Re
 
 @pytest.mark.parametrize("type_", ["bead_commented", "bead_painted"], ids=["known", "of a newer program"])
 @pytest.mark.parametrize("ms", [YEAR_9999_MS, (1 << 48) - 2], ids=["the year 9999", "the year 10889"])
-def test_an_id_of_the_far_future_is_followed_and_troubles_no_other_bead(
-    repo: Repository, ms: int, type_: str
-) -> None:
+def test_an_id_of_the_far_future_is_followed_and_troubles_no_other_bead(repo: Repository, ms: int, type_: str) -> None:
     clock = HandClock()
     store = Store(repo, clock)
     far, near = opened(store, "far"), opened(store, "near")
@@ -136,20 +134,17 @@ def test_an_id_from_the_end_of_time_stops_its_own_bead_at_most(repo: Repository,
     arrives(store, far, last, text="the end")
     before = store.path(far).read_bytes()
 
-    try:
+    with contextlib.suppress(UserError):
         store.append(far, BeadCommented(text="after the end"), ANA)
-    except UserError as error:
-        assert "\n" not in error.sentence
-        assert store.path(far).read_bytes() == before
-    else:
-        events = store.events(far)
-        assert max(events, key=lambda event: event.id).data["text"] == "after the end"
+        assert max(store.events(far), key=lambda event: event.id).data["text"] == "after the end"
+        before = store.path(far).read_bytes()
 
+    assert store.path(far).read_bytes() == before
     assert store.append(near, BeadCommented(text="life goes on"), ANA).state == "open"
     assert opened(store, "another")
 
 
-def test_a_fold_of_jumping_clocks_does_not_depend_on_the_order_of_arrival(repo: Repository, tmp_path: Path) -> None:
+def test_a_fold_of_jumping_clocks_does_not_depend_on_the_order_of_arrival(repo: Repository) -> None:
     stores = [Store(repo, Jumping(chance=Random(seed))) for seed in range(3)]
     bead = opened(stores[0])
     chance = Random(5)

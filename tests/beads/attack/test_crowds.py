@@ -99,7 +99,9 @@ def test_of_two_floors_that_start_sessions_on_the_same_beads_one_gets_each(repo:
 def test_two_floors_at_once_land_everything_exactly_once(repo: Repository, sealed: Path) -> None:
     commit(repo.root, {FILE: 'target = "main"\n[gates.tests]\nrun = "test -f README.md"\n'})
     agent = sealed / "agent.sh"
-    agent.write_text('#!/bin/sh\necho $FACTORY_BEAD >$FACTORY_BEAD.txt && git add -A && git commit -qm "$FACTORY_BEAD"\n')
+    agent.write_text(
+        '#!/bin/sh\necho $FACTORY_BEAD >$FACTORY_BEAD.txt && git add -A && git commit -qm "$FACTORY_BEAD"\n'
+    )
     agent.chmod(0o755)
     work = sealed / "beads.jsonl"
     work.write_text("".join(json.dumps({"title": f"Change {number}"}) + "\n" for number in range(3)))
@@ -107,8 +109,11 @@ def test_two_floors_at_once_land_everything_exactly_once(repo: Repository, seale
     factory = [sys.executable, "-m", "factory"]
     argv = [*factory, "spawn", "--yes-trust", "--file", str(work), "--", str(agent)]
 
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    floors = [subprocess.Popen(argv, cwd=place, env=dict(os.environ), text=True, **pipes) for place in (repo.root, tree)]
+    pipe = subprocess.PIPE
+    floors = [
+        subprocess.Popen(argv, cwd=place, env=dict(os.environ), text=True, stdout=pipe, stderr=pipe)
+        for place in (repo.root, tree)
+    ]
     said = [floor.communicate(timeout=200) for floor in floors]
     subprocess.run([*factory, "run", "--yes-trust"], cwd=repo.root, check=True, capture_output=True, timeout=200)
 

@@ -17,7 +17,7 @@ from factory.git.repository import find
 
 from . import judging, tracing
 from .conftest import Ground
-from .disk import MODELS, Disk
+from .disk import MODELS, Disk, Model
 from .tracing import WRITER
 
 WORDS = ("say", "open", "say", "commit", "record", "say", "commit")
@@ -54,7 +54,7 @@ def restarted(root: Path) -> None:
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize(("where", "step"), [("used", 7), ("new", 11), ("cloned", 11)])
 def test_after_a_power_cut_at_any_moment_what_was_acknowledged_is_there(
-    ground: Ground, every: Callable[[int], int], where: str, step: int, model: str
+    ground: Ground, every: Callable[[int], int], where: str, step: int, model: Model
 ) -> None:
     words = (ground.bead, *WORDS) if where != "new" else ("fa-0000", "open", *WORDS)
     disk, told, length = recorded(ground, getattr(ground, where), words)

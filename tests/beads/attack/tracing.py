@@ -88,7 +88,7 @@ class Ended:
 
 
 def environment(home: Path) -> dict[str, str]:
-    """An environment in which the same program makes the same calls each time: compiled code where nobody else writes."""
+    """One in which a program makes the same calls each time: its compiled code stands where nobody else writes."""
     keep = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM")
     env = {name: os.environ[name] for name in keep if name in os.environ}
     return env | {"PYTHONHASHSEED": "0", "PYTHONPYCACHEPREFIX": str(home / "compiled"), "PYTHONDONTWRITEBYTECODE": "1"}
@@ -113,8 +113,8 @@ def record(argv: list[str], home: Path, cwd: Path) -> list[Call]:
 
 def _run(argv: list[str], env: dict[str, str], cwd: Path, watch: list[str]) -> Ended:
     """Run a victim that says ``start`` and waits for a line; in between strace takes hold of it, if ``watch`` asks."""
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    victim = subprocess.Popen(argv, env=env, cwd=cwd, text=True, **pipes)
+    pipe = subprocess.PIPE
+    victim = subprocess.Popen(argv, env=env, cwd=cwd, text=True, stdin=pipe, stdout=pipe, stderr=pipe)
     assert victim.stdout is not None
     started = victim.stdout.readline()
     watcher = None
@@ -204,9 +204,7 @@ def _before_git(home: Path, nth: int, argv: list[str], *, is_kill: bool) -> dict
         "#!/bin/sh\n"
         f"read -r n <'{folder}/count'; n=$((n + 1)); echo $n >'{folder}/count'\n"
         f'if [ $n -ne {nth} ]; then exec {_GIT} "$@"; fi\n'
-        f'{quoted} "$@"; code=$?\n'
-        + ("[ $code -lt 128 ] || kill -9 $PPID\n" if is_kill else "")
-        + "exit $code\n"
+        f'{quoted} "$@"; code=$?\n' + ("[ $code -lt 128 ] || kill -9 $PPID\n" if is_kill else "") + "exit $code\n"
     )
     program.chmod(0o755)
     return {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}

@@ -1,8 +1,9 @@
 """The victim: does what it was told to the store of the folder it stands in, and says what was acknowledged.
 
 ``writer.py BEAD WORD…``: ``open``, ``say`` (a comment on BEAD, or on what it opened last), ``record`` (a line of a
-ledger), ``commit``, ``sync``. It says ``start`` when it is ready and begins when it is told a line. Then comes one line of JSON after each word that the
-store acknowledged, in one write each, so that a trace of this process shows where in its life each was said. ``writer.py factory WORD…`` is the program.
+ledger), ``commit``, ``sync``. It says ``start`` when it is ready and begins when it is told a line. Then comes one
+line of JSON after each word that the store acknowledged, in one write each, so that a trace of this process shows
+where in its life each was said. ``writer.py factory WORD…`` is the program.
 """
 
 import json
