@@ -36,7 +36,7 @@ def append(path: Path, events: Sequence[Event], *, aside: Path) -> None:
     """Add ``events`` to the file at ``path`` durably; the caller holds the store's lock.
 
     A torn last line left by a crash is moved to the folder ``aside`` first. When the disk refuses, the
-    file is cut back to what it was and ``NotWritten`` is raised.
+    file is cut back to what it was, or goes if it was not there, and ``NotWritten`` is raised.
     """
     data = b"".join(_fitting(event) for event in events)
     try:
@@ -47,13 +47,15 @@ def append(path: Path, events: Sequence[Event], *, aside: Path) -> None:
             try:
                 write_all(fd, data)
                 os.fsync(fd)
+                if size == 0 or made:
+                    sync_folder(path.parent)
             except OSError:
                 os.ftruncate(fd, size)
+                if size == 0:
+                    path.unlink()
                 raise
         finally:
             os.close(fd)
-        if size == 0 or made:
-            sync_folder(path.parent)
     except OSError as error:
         raise NotWritten(path, error) from error
 

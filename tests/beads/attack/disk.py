@@ -222,9 +222,8 @@ class Disk:
             contents[inode] = _left(self.contents[inode], steps, synced, chance)
         _lay_out(folders, contents, 0, into)
 
-    @staticmethod
     def _names_left(
-        steps: list[Names], syncs: list[tuple[int, int | None]], model: Model, chance: Random
+        self, steps: list[Names], syncs: list[tuple[int, int | None]], model: Model, chance: Random
     ) -> list[Names]:
         if model == "journal":
             last = max((when for when, _ in syncs), default=-1)
@@ -232,13 +231,12 @@ class Disk:
             until = chance.choice([last, *later, *later[-1:]])
             return [step for step in steps if step.at <= until]
         share = chance.choice([0.0, 0.5, 1.0])
-        return [step for step in steps if _is_certain(step, syncs) or chance.random() < share]
+        return [step for step in steps if self._is_certain(step, syncs) or chance.random() < share]
 
-
-def _is_certain(step: Names, syncs: list[tuple[int, int | None]]) -> bool:
-    parent, _, made = step.entries[-1]
-    own = {parent, None} | ({made} if len(step.entries) == 1 and made is not None else set())
-    return any(when > step.at and inode in own for when, inode in syncs)
+    def _is_certain(self, step: Names, syncs: list[tuple[int, int | None]]) -> bool:
+        parent, _, made = step.entries[-1]
+        own = {parent, None} | ({made} if len(step.entries) == 1 and made in self.contents else set())
+        return any(when > step.at and inode in own for when, inode in syncs)
 
 
 def _enter(folders: dict[int, dict[str, int]], entries: tuple[tuple[int, str, int | None], ...]) -> None:

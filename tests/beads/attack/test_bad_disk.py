@@ -46,7 +46,10 @@ def test_a_command_on_a_disk_that_fails_says_one_sentence_and_loses_nothing(
     assert len(moments) > 20, "the trace is not of a writer"
     failures = judging.Failures()
     tries = [(call, harm) for call in moments for harm in harms(call)]
-    for call, harm in tries[:: every(17)]:
+    step = every(17)
+    for number, (call, harm) in enumerate(tries):
+        if number % step and not ("/live/" in call.path and call.process == 0):
+            continue
         root = ground.copy(ground.used, "a")
         before = Store(find(root)).path(ground.bead).read_bytes()
         ended = tracing.harmed(argv, ground.home, root, call, harm)

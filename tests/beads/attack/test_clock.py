@@ -12,7 +12,7 @@ from factory.base.errors import UserError
 from factory.base.ids import BeadId, SessionId
 from factory.beads.events import Event
 from factory.beads.fold import fold
-from factory.beads.payloads import BeadCommented, BeadDropped, BeadOpened, BeadReopened, checked
+from factory.beads.payloads import BeadCommented, BeadDropped, BeadHooked, BeadOpened, BeadReopened, checked
 from factory.beads.store import Store
 from factory.git.repository import Repository
 from factory.observe.verify import verify
@@ -68,8 +68,10 @@ def test_what_was_appended_later_comes_later_whatever_the_clock_says(
         store.append(bead, BeadCommented(text=f"{number}"), ANA)
         assert store.append(bead, BeadDropped(reason="no"), ANA).state == "dropped"
         assert store.append(bead, BeadReopened(), ANA).state == "open"
+    hooked = store.open(checked(BeadOpened, title="on a hook"), ANA, hook=BeadHooked(agent="ada"))
     store.commit()
 
+    assert len({event.id for each in (bead, hooked) for event in store.events(each)}) == 63
     ids = [event.id for event in store.events(bead)]
     assert ids == sorted(set(ids))
     assert len(ids) == 61

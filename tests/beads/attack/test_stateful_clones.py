@@ -31,6 +31,16 @@ STEPS = 60 if SWEEP else 25
 DAY_MS = 86_400_000
 CLONES = 2
 HERE = st.integers(0, CLONES - 1)
+PAYLOADS = st.sampled_from(
+    [
+        say.BeadCommented(text="hello"),
+        say.BeadDropped(reason="no"),
+        say.BeadReopened(),
+        say.BeadEdited(title="two"),
+        say.BeadEdited(add_labels=("a",), remove_labels=("b",)),
+        say.BeadEdited(add_labels=("b",), remove_labels=("a",)),
+    ]
+)
 
 
 class ClonesBesideSets(RuleBasedStateMachine):
@@ -57,6 +67,9 @@ class ClonesBesideSets(RuleBasedStateMachine):
         self.has: list[set[str]] = [set() for _ in range(CLONES)]
         self.hub_has: set[str] = set()
         self.synced = [False] * CLONES
+        self.both = self.open(0)
+        for here in range(CLONES):
+            self.sync(here)
 
     def teardown(self) -> None:
         if hasattr(self, "top"):
@@ -75,26 +88,18 @@ class ClonesBesideSets(RuleBasedStateMachine):
         self.wrote(here, bead)
         return bead
 
-    @rule(
-        here=HERE,
-        bead=beads,
-        payload=st.sampled_from(
-            [
-                say.BeadCommented(text="hello"),
-                say.BeadDropped(reason="no"),
-                say.BeadReopened(),
-                say.BeadEdited(title="two"),
-                say.BeadEdited(add_labels=("a",), remove_labels=("b",)),
-                say.BeadEdited(add_labels=("b",), remove_labels=("a",)),
-            ]
-        ),
-    )
+    @rule(here=HERE, bead=beads, payload=PAYLOADS)
     def append(self, here: int, bead: str, payload: say.Payload) -> None:
         try:
             self.clones[here].store.append(bead, payload, "human:ana")
         except (Refused, NoSuchBead):
             return
         self.wrote(here, bead)
+
+    @rule(first=HERE, payload=PAYLOADS, other=PAYLOADS)
+    def both_write_to_the_same_bead(self, first: int, payload: say.Payload, other: say.Payload) -> None:
+        self.append(first, self.both, payload)
+        self.append(1 - first, self.both, other)
 
     @rule(here=HERE)
     def commit(self, here: int) -> None:
