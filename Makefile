@@ -11,7 +11,7 @@ DEV_READY := $(VENV)/.ready-dev
 
 export PYTHON
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test coverage lint check sweep bench clean
+.PHONY: help setup demo test coverage lint check sweep bench bench-beads clean
 
 help:
 	@echo "make demo      see it all work, with a scripted model, in a temporary folder"
@@ -19,7 +19,8 @@ help:
 	@echo "make coverage  the lines that the last make test did not reach"
 	@echo "make check     everything that must hold: format, lint, types, import contracts, tests"
 	@echo "make sweep     long: kill -9 at twenty moments of a run on a repository of 5,000 files; every attack on the store"
-	@echo "make bench     the benchmarks"
+	@echo "make bench     the benchmarks, small: minutes; PEERS=1 adds seeds from the npm registry"
+	@echo "make bench-beads  the bead store at 100,000 beads, beside its peers; STORE=… reuses a big store"
 	@echo "make setup     only the set-up: a virtual environment, and bubblewrap and strace where they may be installed"
 	@echo "make clean     remove what the above made"
 
@@ -51,9 +52,16 @@ sweep: $(DEV_READY)
 	@FACTORY_SWEEP=3 $(BIN)/python -m pytest -o timeout=7200 tests/beads/attack $(ARGS)
 
 bench: $(DEV_READY)
-	@for name in startup walk; do \
-		echo "== benchmarks/$$name.py"; $(BIN)/python -m "benchmarks.$$name" || exit 1; \
-	done
+	$(BIN)/python -m benchmarks.startup
+	$(BIN)/python -m benchmarks.imports
+	$(BIN)/python -m benchmarks.walk --beads 5 --files 300
+	$(BIN)/python -m benchmarks.beads --beads 1000 --events 10000 --rounds 5 --appends 500 $(if $(PEERS),--peers)
+	$(BIN)/python -m benchmarks.growth --appends 300 --points 3
+
+bench-beads: $(DEV_READY)
+	$(BIN)/python -m benchmarks.beads --peers --all-peers $(if $(STORE),--store $(STORE))
+	$(BIN)/python -m benchmarks.growth
+	$(BIN)/python -m benchmarks.imports
 
 clean:
 	rm -rf .venv .venv-* build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

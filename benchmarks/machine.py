@@ -12,7 +12,17 @@ def describe() -> str:
     """One line that names the machine."""
     git = subprocess.run(["git", "--version"], capture_output=True, text=True, check=True).stdout.strip()
     system = f"{platform.system()} {platform.release()}"
-    return f"{system}, {os.cpu_count()} cores, Python {platform.python_version()}, {git}"
+    return f"{system}, {os.cpu_count()} cores of {_processor()}, Python {platform.python_version()}, {git}"
+
+
+def _processor() -> str:
+    """The processor as Linux calls it, or what Python knows of it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.processor() or platform.machine())
 
 
 def cpu_s(argv: list[str], cwd: Path) -> float:

@@ -5,6 +5,7 @@ Wall time of whole runs. The plain way, one after another: ``git worktree add``,
 tree that lands.
 """
 
+import argparse
 import subprocess
 import sys
 import tempfile
@@ -13,41 +14,45 @@ from pathlib import Path
 
 from benchmarks.machine import describe, small_repository, titles
 
-BEADS = 20
 AGENT = '#!/bin/sh\nn=$(echo "$FACTORY_TITLE" | tr -dc 0-9)\necho "# $FACTORY_BEAD" >> src/d$(printf %02d $n)/f$n.py\n'
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--beads", type=int, default=20)
+    parser.add_argument("--files", type=int, nargs="+", default=[300, 5000])
+    options = parser.parse_args()
     print(describe())
-    print(f"{'files':>6} {'agents':>6} {'factory s/bead':>15} {'plain git s/bead':>17}   {BEADS} beads each")
-    for files in (300, 5000):
-        plain = plain_s(files) / BEADS
+    print(f"{'files':>6} {'agents':>6} {'factory s/bead':>15} {'plain git s/bead':>17}   {options.beads} beads each")
+    for files in options.files:
+        plain = plain_s(files, options.beads) / options.beads
         for agents in (1, 8):
-            print(f"{files:>6} {agents:>6} {factory_s(files, agents) / BEADS:>15.2f} {plain:>17.2f}")
+            took = factory_s(files, agents, options.beads) / options.beads
+            print(f"{files:>6} {agents:>6} {took:>15.2f} {plain:>17.2f}")
 
 
-def factory_s(files: int, agents: int) -> float:
+def factory_s(files: int, agents: int, count: int) -> float:
     """Seconds for all beads, from spawn to landed."""
     with tempfile.TemporaryDirectory() as folder:
         root = small_repository(Path(folder) / "project", files=files)
         agent = Path(folder) / "agent.sh"
         agent.write_text(AGENT)
         agent.chmod(0o755)
-        beads = titles(Path(folder) / "beads.jsonl", BEADS)
+        beads = titles(Path(folder) / "beads.jsonl", count)
         argv = [sys.executable, "-m", "factory", "spawn", "--yes-trust", "--max-agents", str(agents)]
         started = time.monotonic()
         subprocess.run([*argv, "--file", str(beads), "--", str(agent)], cwd=root, check=True, capture_output=True)
         return time.monotonic() - started
 
 
-def plain_s(files: int) -> float:
+def plain_s(files: int, count: int) -> float:
     """Seconds for the same changes with plain git."""
     with tempfile.TemporaryDirectory() as folder:
         root = small_repository(Path(folder) / "project", files=files)
         tree = Path(folder) / "tree"
         git = ["git", "-c", "user.name=bench", "-c", "user.email=bench@localhost"]
         started = time.monotonic()
-        for number in range(BEADS):
+        for number in range(count):
             quietly([*git, "worktree", "add", "-q", "--no-track", "-b", f"b{number}", str(tree), "main"], root)
             with (tree / f"src/d{number:02d}/f{number}.py").open("a") as file:
                 file.write("# changed\n")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from factory.base.ids import BeadId
     from factory.base.settings import Loaded, Settings
     from factory.beads.bead import Bead
+    from factory.beads.claims import Desk
     from factory.engine.protocol import Engine, Job
     from factory.floor.floor import Floor
     from factory.landing.step import Target, Wait
@@ -149,7 +150,16 @@ async def _carry(place: Office, job: "Job") -> None:
         return
     identity = from_line(job.agent)
     assignment = Assignment(bead, bead.run, identity, runtime(identity.runtime), place.target)
-    await Session(place.repo, place.store, place.ground, assignment).work()
+    await Session(place.repo, place.store, place.ground, assignment, meeting(place)).work()
+
+
+def meeting(place: Office) -> "Desk | None":
+    """Where the clones meet, if the settings say so."""
+    from factory.beads.claims import Desk
+    from factory.git.remote import choose
+
+    name = place.settings.beads.remote
+    return Desk(choose(place.repo, name), place.store.named()) if name else None
 
 
 def untrusted(place: Office) -> "list[tuple[str, Settings]]":

@@ -3,6 +3,7 @@
 import os
 import re
 import threading
+from collections.abc import Iterable, Iterator
 from typing import NewType
 
 from factory.base.clock import Clock
@@ -44,6 +45,16 @@ def new_bead_id(prefix: str, population: int) -> BeadId:
     while 32**length < 1000 * (population + 1) and length < 16:  # noqa: PLR2004 - the pattern's bound
         length += 1
     return BeadId(f"{prefix}-{random_base32(length)}")
+
+
+def new_bead_ids(prefix: str, taken: Iterable[BeadId]) -> Iterator[BeadId]:
+    """As many random ids as are asked for, none of them ``taken`` and none of them twice."""
+    used = set(taken)
+    while True:
+        bead = new_bead_id(prefix, len(used))
+        if bead not in used:
+            used.add(bead)
+            yield bead
 
 
 def new_session_id() -> SessionId:
@@ -125,3 +136,8 @@ def _time_of(event_id: EventId) -> tuple[int, int]:
     for letter in event_id:
         number = (number << 5) | _EVENT_VALUES[letter]
     return number >> (_COUNTER_BITS + _NODE_BITS), (number >> _NODE_BITS) & 0xFFFF
+
+
+def time_of(event_id: str) -> int:
+    """The milliseconds since the epoch in an event's id; never earlier than the wall clock was when it was made."""
+    return _time_of(EventId(event_id))[0]

@@ -40,7 +40,10 @@ def _free(name: str) -> str:
     return name
 
 
-_RESERVED = ("setup", "workspace", "gates")
+CLAIM = "claim"
+"""The gate that landing itself keeps where clones meet: no other clone took the bead meanwhile."""
+
+_RESERVED = ("setup", "workspace", "gates", CLAIM)
 """Names that the factory's own steps have in the record of a gate run."""
 
 

@@ -67,9 +67,10 @@ class BranchCopy:
 
 
 class LiveCopy:
-    """The beads as the plain files have them."""
+    """The beads as the plain files have them; ``odd`` are those that are there and could not be read."""
 
     def __init__(self, live: Path) -> None:
+        self.odd: set[str] = set()
         self._live = live
         self._names: dict[str, list[str]] | None = None
 
@@ -77,7 +78,10 @@ class LiveCopy:
         """The whole lines of a file, or ``None``; the store's lock is held, so a torn tail is a dead writer's."""
         try:
             content = read_plain(self._live.parent / path)
+        except FileNotFoundError:
+            return None
         except OSError:
+            self.odd.add(path)
             return None
         whole = whole_lines(path, content)
         if len(whole) < len(content):
@@ -125,6 +129,11 @@ class Merged:
     ours: BranchCopy
     theirs: BranchCopy
     united: United
+
+    @property
+    def differs(self) -> bool:
+        """Whether ``ours`` lacks anything."""
+        return any(content != self.ours.read(path) for path, content in self.united.files.items())
 
     def changes(self, new: Objects) -> dict[str, BlobId | None]:
         """What must be set on top of ``ours``."""
@@ -195,9 +204,14 @@ def take_in(repo: Repository, live: Path, changes: Changes, head: CommitId, path
     listed = repo.ask("ls-tree", "-z", "--name-only", head, "beads/packed/", "beads/aside/").out
     archived = {path for folder in ("packed", "aside") for path in mine.paths(folder)}
     wanted |= archived.difference(os.fsdecode(listed).split("\0"))
-    united = unite(wanted, BranchCopy(repo, head, wanted), mine)
+    branch = BranchCopy(repo, head, wanted)
+    united = unite(wanted, branch, mine)
     files = {path: content for path, content in united.files.items() if content != mine.read(path)}
-    for path in files:
+    files = {
+        path: content for path, content in files.items() if path not in mine.odd
+    }  # it may hold what nothing else has
+    lacking = {path for path, content in united.files.items() if content != branch.read(path)}
+    for path in sorted(lacking.union(files)):  # what the branch lacks is committed next
         changes.announce(path, "", f"{bead_of(path) or path}: taken in from {BRANCH}", replaced=True)
     try:
         put(live, files)

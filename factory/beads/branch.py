@@ -19,6 +19,9 @@ that stands elsewhere was moved by somebody else, and what it brings is taken in
 ATTRIBUTES = (
     b"# One event a line, each with an id of its own: a merge keeps the lines of both sides.\n"
     b"*.jsonl -text merge=union\n"
+    b"# Named by their content, they are the same on both sides or are not there: nothing to merge.\n"
+    b"packed/** -text -merge\n"
+    b"aside/** -text -merge\n"
 )
 """What ``beads/.gitattributes`` says; safe because events carry ids and are applied once."""
 

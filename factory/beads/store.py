@@ -6,42 +6,36 @@ the clone; ``publish`` commits it to the branch ``factory/beads``.
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from factory.base.clock import Clock, WallClock, iso
 from factory.base.errors import Refused, UserError
 from factory.base.files import read_plain, replace_file
-from factory.base.ids import BeadId, EventId, HybridClock, SessionId, is_bead_id, new_bead_id, random_base32
+from factory.base.ids import BeadId, EventId, HybridClock, SessionId, new_bead_id, new_bead_ids, random_base32
 from factory.beads import log, publish
+from factory.beads.absorb import catch_up
 from factory.beads.allowed import TAKES, check
 from factory.beads.bead import Bead
-from factory.beads.changes import Changes, Position
-from factory.beads.events import Damage, Event, parse_lines
-from factory.beads.fold import apply, fold
-from factory.beads.graph import Blocked, Node, as_node, check_edge, cycles, standings
+from factory.beads.changes import Changes
+from factory.beads.events import Event, parse_lines
+from factory.beads.fold import apply
+from factory.beads.graph import Blocked, check_edge, cycles, standings
+from factory.beads.stories import NoSuchBead, Stories
 from factory.git.repository import Repository
 
 if TYPE_CHECKING:
     from factory.beads.payloads import BeadHooked, BeadOpened, Payload
 
-_FEW = 1000
-"""Files; in a store of no more than these every look is a look at all, so that an edit by hand is seen at once."""
-
-_DAY = "2026-11-21"
-
 _SAMPLE = 20
 """Folders of days that are counted to guess how many beads there are."""
 
+_TOGETHER = 128
+"""Files that are written and made durable at once: as many descriptors are open."""
 
-class NoSuchBead(UserError):
-    """There is no bead with this id."""
-
-    def __init__(self, bead: str) -> None:
-        super().__init__(f"there is no bead {bead}", "factory bead list shows what there is")
-        self.bead = bead
+New = tuple[BeadId, Sequence["Payload"]]
+"""A bead to be opened: its id, and what its first events say."""
 
 
 class NotCommitted(UserError):
@@ -54,14 +48,6 @@ class NotCommitted(UserError):
         )
 
 
-class Unreadable(UserError):
-    """A bead's file is there and cannot be read."""
-
-    def __init__(self, path: Path, error: OSError) -> None:
-        super().__init__(f"{path} cannot be read: {error.strerror or error}", "factory doctor says what to do")
-        self.path = path
-
-
 class NotReady(Refused):
     """Something keeps the bead from being worked on."""
 
@@ -71,32 +57,16 @@ class NotReady(Refused):
         self.blocked = blocked
 
 
-class Snapshot(NamedTuple):
-    """Every bead as it is now, and every line that is not as it should be."""
-
-    beads: Mapping[BeadId, Bead]
-    damage: tuple[Damage, ...]
-
-
-class _Seen(NamedTuple):
-    signature: tuple[int, int, int]
-    bead: Bead | None
-    damage: tuple[Damage, ...]
-
-
-class Store:
+class Store(Stories):
     """The beads of one clone. Cheap to make; any number may work on the same clone at once."""
 
     def __init__(self, repo: Repository, clock: Clock | None = None, *, sign: Callable[[], bool] | None = None) -> None:
+        super().__init__(repo.state_dir / "live" / "beads", Changes(repo.state_dir))
         self._repo = repo
         self._sign = sign or bool
         self._clock = clock or WallClock()
         self._ids = HybridClock(self._clock)
-        self._seen: dict[str, _Seen] = {}
-        self._position: Position | None = None
         self._recorded: dict[Path, EventId] = {}
-        self.changes = Changes(repo.state_dir)
-        self.live = repo.state_dir / "live" / "beads"
         self._lock = repo.state_dir / "store.lock"
         self._name = repo.state_dir / "clone"
 
@@ -117,101 +87,16 @@ class Store:
         except FileNotFoundError:
             return ""
 
+    def named(self) -> str:
+        """``place``, given now if need be: for whoever is about to take something."""
+        if not self._name.exists():
+            with self._writing():
+                return self._named()
+        return self.place
+
     def now(self) -> str:
         """The time, as events have it."""
         return iso(self._clock.now_ms())
-
-    # ------------------------------------------------------------------ reading
-
-    def snapshot(self) -> Snapshot:
-        """Fold what is new since the last call and return everything."""
-        since = self.changes.since(self._position)
-        if since is None or len(self._seen) <= _FEW:
-            self._position = self.changes.position()
-            self._seen = {path: self._look(path) for path in self._paths()}
-        else:
-            self._position = since.position
-            for path in {note.path for note in since.notes if note.path.count("/") == 2}:  # noqa: PLR2004 - not ledgers
-                self._seen[path] = self._look(path)
-        beads = {seen.bead.id: seen.bead for seen in self._seen.values() if seen.bead is not None}
-        return Snapshot(beads, tuple(damage for seen in self._seen.values() for damage in seen.damage))
-
-    def beads(self) -> Mapping[BeadId, Bead]:
-        """Every bead as it is now."""
-        return self.snapshot().beads
-
-    def bead(self, bead: str) -> Bead:
-        """One bead; raises ``NoSuchBead``."""
-        folded = _folded(self.events(bead), bead)
-        if folded is None:
-            raise NoSuchBead(bead)
-        return folded
-
-    def raw(self, bead: str) -> bytes:
-        """The bytes of a bead's file, whatever they are; raises ``NoSuchBead``."""
-        path = self.path(bead)
-        try:
-            return read_plain(path)
-        except OSError as error:
-            raise Unreadable(path, error) from error
-
-    def events(self, bead: str) -> list[Event]:
-        """The events of one bead in file order; raises ``NoSuchBead``."""
-        return [event for event in parse_lines(self.raw(bead), f"{bead}.jsonl") if isinstance(event, Event)]
-
-    def ledger(self, bead: str) -> list[Event]:
-        """The fine-grained records of every session of a bead, by time."""
-        folder = self.path(bead).with_suffix("")
-        files = sorted(folder.glob("*.jsonl")) if folder.is_dir() else []
-        events = [item for file in files for item in parse_lines(file.read_bytes(), file.name)]
-        return sorted((item for item in events if isinstance(item, Event)), key=lambda event: event.id)
-
-    def path(self, bead: str) -> Path:
-        """The live file of a bead; raises ``NoSuchBead``."""
-        if is_bead_id(bead):
-            for day in self._days():
-                path = self.live / day / f"{bead}.jsonl"
-                if os.path.lexists(path):
-                    return path
-        raise NoSuchBead(bead)
-
-    def node(self, bead: BeadId) -> Node | None:
-        """A bead as the graph sees it, read from its file; ``None`` when there is none."""
-        try:
-            return as_node(self.bead(bead))
-        except (NoSuchBead, Unreadable):
-            return None
-
-    def _days(self) -> list[str]:
-        try:
-            names = [entry.name for entry in os.scandir(self.live)]
-        except FileNotFoundError:
-            return []
-        return sorted(name for name in names if len(name) == len(_DAY) and name[:1].isdigit())
-
-    def _paths(self) -> Iterator[str]:
-        for day in self._days():
-            with contextlib.suppress(OSError):
-                names = sorted(entry.name for entry in os.scandir(self.live / day))
-                yield from (f"beads/{day}/{name}" for name in names if name.endswith(".jsonl"))
-
-    def _look(self, path: str) -> _Seen:
-        file = self.live.parent / path
-        try:
-            status = file.lstat()
-            signature = (status.st_ino, status.st_size, status.st_mtime_ns)
-            known = self._seen.get(path)
-            if known is not None and known.signature == signature:
-                return known
-            items = list(parse_lines(read_plain(file), path))
-        except OSError as error:
-            return _Seen((-1, -1, -1), None, (Damage(path, 0, error.strerror or "unreadable"),))
-        damage = tuple(item for item in items if isinstance(item, Damage))
-        return _Seen(signature, _folded([item for item in items if isinstance(item, Event)], file.stem), damage)
-
-    def relative(self, path: Path) -> str:
-        """The path of a live file as it stands on the branch, e.g. ``beads/2026-11-21/fa-7k2m.jsonl``."""
-        return f"beads/{path.relative_to(self.live).as_posix()}"
 
     def pulse(self) -> tuple[int, ...]:
         """A value that changes whenever something was appended or committed; costs two looks at a file."""
@@ -219,6 +104,8 @@ class Store:
 
     def is_committed(self) -> bool:
         """Whether everything that is known to have been appended is committed."""
+        if self.changes.beginning() is None:
+            return True
         since = self.changes.since(publish.published_to(self._repo))
         return since is not None and not since.notes
 
@@ -230,13 +117,36 @@ class Store:
             for other in (*payload.needs, *payload.part_of, *payload.found_from, *payload.relates):
                 self.path(other)
             bead = self._new_id(prefix)
-            events = [self._event(bead, said, by, None, None) for said in (payload, hook) if said is not None]
-            folded = None
-            for event in events:
-                check(folded, event)
-                folded = apply(folded, event)
-            self._append(self.live / events[0].at[:10] / f"{bead}.jsonl", *events)
+            path, events = self._first(bead, (payload, hook) if hook else (payload,), by)
+            self._append(path, *events)
         return bead
+
+    def open_many(
+        self, decide: Callable[[Mapping[BeadId, Bead], Iterator[BeadId]], Iterable[New]], by: str, prefix: str
+    ) -> tuple[list[BeadId], UserError | None]:
+        """Open every bead that ``decide`` wants, in its order and under one lock, and return the ids.
+
+        ``decide`` is shown every bead and given free ids; it answers with the first payloads of each new bead, and
+        its edges lead to beads and make no cycle. Those before one that the disk refuses stand, and its error is told.
+        """
+        opened: list[BeadId] = []
+        with self._writing():
+            existing = self.beads()
+            new = [self._first(*one, by) for one in decide(existing, new_bead_ids(prefix, existing))]
+            try:
+                for start in range(0, len(new), _TOGETHER):
+                    part = new[start : start + _TOGETHER]
+                    for path, events in part:
+                        self._announce(path, "; ".join(map(sentence, events)), by)
+                    stand, stopped = log.begin(part)
+                    opened.extend(BeadId(path.stem) for path, _ in part[:stand])
+                    if stopped is not None:
+                        raise stopped
+            except UserError as error:
+                return opened, error
+            finally:
+                self.changes.settle()
+        return opened, None
 
     def append(self, bead: str, payload: "Payload", by: str, session: SessionId | None = None) -> Bead:
         """Append one event if the lifecycle allows it, durably, and return the bead as it is then."""
@@ -253,7 +163,8 @@ class Store:
                 self._require_ready(current.id, event.at)
             self._append(path, event)
             after = apply(current, event)
-        assert after is not None
+            assert after is not None
+            self._grew(path, after)
         return after
 
     def record(self, bead: str, session: SessionId, type_: str, by: str, facts: Mapping[str, object]) -> None:
@@ -268,10 +179,18 @@ class Store:
     def commit(self, *, everything: bool = False) -> None:
         """Commit what was appended since the last commit to the branch; ``everything`` looks at every file."""
         with self._writing():
-            try:
-                publish.publish(self._repo, self.live, self.changes, everything=everything, sign=self._sign())
-            except OSError as error:
-                raise NotCommitted(error) from error
+            self.publish(everything=everything)
+
+    def publish(self, *, everything: bool = False) -> None:
+        """Commit, for a caller that holds the lock."""
+        try:
+            publish.publish(self._repo, self.live, self.changes, everything=everything, sign=self._sign())
+        except OSError as error:
+            raise NotCommitted(error) from error
+
+    def catch_up(self) -> None:
+        """Take in what somebody else did to the branch, and commit nothing; for a caller that holds the lock."""
+        catch_up(self._repo, self.live, self.changes, sign=self._sign())
 
     def locked(self) -> contextlib.AbstractContextManager[None]:
         """Hold the store's lock: for whoever works on the branch or on whole files of the live copy."""
@@ -285,7 +204,7 @@ class Store:
             try:
                 if not self.live.is_dir():
                     publish.restore(self._repo, self.live)
-                    if self._days():
+                    if self.days():
                         self.changes.settle()  # from here on it can be told what changed
                 self._heal()
             except OSError as error:
@@ -296,6 +215,8 @@ class Store:
         """Finish what a writer left that died: a torn last line is set aside before anybody builds on it."""
         left = self.changes.in_flux()
         for path in left:
+            if path.startswith(("beads/packed/", "beads/aside/")):
+                continue  # written whole or not at all
             log.heal(self.live.parent / path, aside=self.live / "aside")
         if left:
             self.changes.settle()
@@ -322,7 +243,7 @@ class Store:
 
     def _new_id(self, prefix: str) -> BeadId:
         """An id that no bead here has, long enough that one made elsewhere at the same time hardly has it either."""
-        days = self._days()
+        days = self.days()
         newest = days[-_SAMPLE:]
         counted = sum(1 for day in newest for _ in os.scandir(self.live / day))
         population = counted * len(days) // max(len(newest), 1)
@@ -333,25 +254,30 @@ class Store:
             except NoSuchBead:
                 return bead
 
+    def _first(self, bead: BeadId, payloads: Sequence["Payload"], by: str) -> tuple[Path, Sequence[Event]]:
+        """The file of a new bead, and the events that it begins with, which are found allowed."""
+        events = [self._event(bead, payload, by, None, None) for payload in payloads]
+        folded = None
+        for event in events:
+            check(folded, event)
+            folded = apply(folded, event)
+        return self.live / events[0].at[:10] / f"{bead}.jsonl", events
+
     def _append(self, path: Path, *events: Event) -> None:
-        says = [sentence(event) for event in events]
-        self._announced(path, says[0] if len(says) == 1 else "; ".join(says), *events)
+        self._announced(path, "; ".join(map(sentence, events)), *events)
 
     def _announced(self, path: Path, says: str, *events: Event) -> None:
-        try:
-            self.changes.announce(self.relative(path), events[0].by, says)
-        except OSError as error:
-            raise log.NotWritten(path, error) from error
+        self._announce(path, says, events[0].by)
         try:
             log.append(path, events, aside=self.live / "aside")
         finally:
             self.changes.settle()
 
-
-def _folded(events: Sequence[Event], name: str) -> Bead | None:
-    """The bead that a file tells of. Its name is the id: a bead that lost its id to another keeps its events."""
-    bead = fold(events)
-    return bead if bead is None or bead.id == name else replace(bead, id=BeadId(name))
+    def _announce(self, path: Path, says: str, by: str) -> None:
+        try:
+            self.changes.announce(self.relative(path), by, says)
+        except OSError as error:
+            raise log.NotWritten(path, error) from error
 
 
 def _latest(ledger: Path) -> EventId | None:

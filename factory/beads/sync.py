@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 
 from factory.base.errors import TryAgain
 from factory.base.ids import BeadId, CommitId
+from factory.base.locks import held
 from factory.beads.absorb import BranchCopy, Merged, join, merged
 from factory.beads.allowed import TAKES
 from factory.beads.branch import REF
@@ -95,8 +96,16 @@ class Clone:
 
 def sync(clone: Clone, remote: Remote) -> Report:
     """Make this clone and the remote have the same events; raises ``Unreachable``, ``PushRefused`` and ``Crowded``."""
+    with held(clone.repo.state_dir / "sync.lock"):
+        report = _sync(clone, remote)
+    rings = cycles(clone.store, sorted(report.beads))
+    return replace(report, cycles=tuple(sorted({_turned([bead for bead, _ in ring.steps]) for ring in rings.values()})))
+
+
+def _sync(clone: Clone, remote: Remote) -> Report:
     tracked = f"refs/factory/remotes/{hashlib.sha256(remote.name.encode()).hexdigest()[:12]}/beads"
     report = Report()
+    name = clone.store.place
     seen: CommitId | None = None
     said: list[str] = []
     bound = _PAUSE_S
@@ -108,7 +117,7 @@ def sync(clone: Clone, remote: Remote) -> Report:
             raise PushRefused(remote.name, REF, said[-1])
         try:
             with clone.store.locked():
-                report = _take(clone, theirs).after(report)
+                report = _take(clone, name, theirs).after(report)
         except RefMoved:  # a person moved the branch here meanwhile
             continue
         if report.head is None or report.head == theirs:
@@ -122,11 +131,10 @@ def sync(clone: Clone, remote: Remote) -> Report:
         bound = min(2 * bound, _LONGEST_PAUSE_S)
     else:
         raise Crowded(remote.name)
-    rings = cycles(clone.store, sorted(report.beads))
-    return replace(report, cycles=tuple(sorted({_turned([bead for bead, _ in ring.steps]) for ring in rings.values()})))
+    return report
 
 
-def _take(clone: Clone, theirs: CommitId | None) -> Report:
+def _take(clone: Clone, name: str, theirs: CommitId | None) -> Report:
     """Bring what the remote has into the branch and the live copy; the store's lock is held. May raise ``RefMoved``."""
     repo, live, changes = clone.repo, clone.store.live, clone.store.changes
     if theirs is not None and repo.peek(REF) is None and not any(path.is_file() for path in live.rglob("*")):
@@ -138,8 +146,8 @@ def _take(clone: Clone, theirs: CommitId | None) -> Report:
     if theirs is None:
         return Report(head=ours, events_out=_size(repo, ours))
     found = merged(repo, ours, theirs)
-    report = _told(found, clone.store.place)
-    if not repo.is_ancestor(theirs, ours):
+    report = _told(found, name)
+    if found.differs or not repo.is_ancestor(theirs, ours):  # a text merge by hand may have dropped lines of theirs
         is_behind = repo.is_ancestor(ours, theirs)
         head = theirs if is_behind else join(repo, found, (ours, theirs), "beads: sync\n", sign=clone.sign)
         repo.move_refs([Move(REF, head, ours)], "factory: sync")

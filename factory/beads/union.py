@@ -6,7 +6,8 @@ There is no need for a common ancestor: lines never change, and they leave a bea
 
 A bead is known by its ``bead_opened`` event. Where two share an id, the one whose event id is smaller keeps
 it and the other gets an ``alias`` that every clone computes alike; its lines, and the ledgers of its
-sessions, stand under the name of the alias, byte for byte.
+sessions, stand under the name of the alias, byte for byte. (Packs are not looked into for that: an id that a
+packed bead has is known to whoever synced since, and is not drawn again.)
 """
 
 import hashlib

@@ -8,7 +8,7 @@ import typer
 from factory.base.files import printable
 from factory.beads.bead import Bead
 from factory.beads.graph import blockers, ready
-from factory.cli import bead_holding, output, views
+from factory.cli import bead_holding, bead_transfer, output, views
 from factory.cli.context import here
 from factory.cli.output import Json
 from factory.wiring import Office
@@ -229,6 +229,8 @@ def log(
             output.say(f"    | {text}")
 
 
+app.command("import")(bead_transfer.import_)
+app.command()(bead_transfer.export)
 app.command()(bead_holding.claim)
 app.command()(bead_holding.release)
 

@@ -13,7 +13,7 @@ from factory.beads.graph import blockers
 from factory.cli import output, views
 from factory.cli.context import here
 from factory.cli.output import Json
-from factory.wiring import Office
+from factory.wiring import Office, meeting
 
 if TYPE_CHECKING:
     from factory.beads.claims import Desk
@@ -36,7 +36,7 @@ def claim(
     if bool(beads) == next_ or (next_ and renew):
         raise typer.BadParameter("name the beads to take, or say --next")
     place, hold_s = here(), seconds(hold)
-    desk = _desk(place)
+    desk = meeting(place)
 
     def take(bead: str) -> Bead:
         if renew:
@@ -65,21 +65,12 @@ def release(
     from factory.beads import holding
 
     place = here()
-    released = holding.release(place.store, bead, place.person, reason, _desk(place))
+    released = holding.release(place.store, bead, place.person, reason, meeting(place))
     place.store.commit()
     if json:
         output.document("bead", views.as_json(released, blockers(place.store.beads(), place.store.now())))
     else:
         output.say(f"{released.id}  released")
-
-
-def _desk(place: Office) -> "Desk | None":
-    """Where the clones meet, if the settings say so."""
-    from factory.beads.claims import Desk
-    from factory.git.remote import choose
-
-    name = place.settings.beads.remote
-    return Desk(choose(place.repo, name)) if name else None
 
 
 def _take(place: Office, desk: "Desk | None", bead: str, hold_s: float) -> Bead:

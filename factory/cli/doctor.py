@@ -28,11 +28,17 @@ def doctor(
     settings: Annotated[
         bool, typer.Option("--settings", help="Show each setting with its value and where it came from.")
     ] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Mend damaged beads: what cannot be read is set aside, nothing is deleted.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Say what this machine and repository have, what is missing and what to do; exit 1 if something is a problem."""
     if settings:
         _print_settings(as_json=json)
+        return
+    if repair:
+        _repair(as_json=json)
         return
     from factory.observe.doctor import examine
 
@@ -49,6 +55,30 @@ def doctor(
         output.say()
         output.say(_verdict(problems, warnings))
     sys.exit(1 if problems else 0)
+
+
+def _repair(*, as_json: bool) -> None:
+    """Mend the beads, say of each file what was done, and exit with 1 while a person must help."""
+    from factory.beads.repair import repair
+    from factory.cli.context import here
+
+    place = here()
+    found = repair(place.repo, place.store)
+    if as_json:
+        rows = [
+            {"path": item.path, "wrong": item.wrong, "done": item.does or None, "remedy": item.remedy or None}
+            | {"aside": item.aside_paths}
+            for item in found
+        ]
+        output.document("repairs", rows)
+    else:
+        for item in found:
+            output.say(printable(f"{item.path}: {item.wrong}"))
+            output.say(printable(f"  -> {item.does or item.remedy}"))
+            for path in item.aside_paths:
+                output.say(f"     kept: {path}")
+        output.say("Nothing is damaged." if not found else f"{sum(bool(item.does) for item in found)} mended.")
+    sys.exit(1 if any(not item.does for item in found) else 0)
 
 
 def _print(findings: "Sequence[Finding]") -> None:

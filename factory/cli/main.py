@@ -28,6 +28,7 @@ COMMANDS = {
     "session": ("factory.cli.session", "What agents did in their sessions."),
     "sync": ("factory.cli.sync", "Give the beads to a remote and take what it has."),
     "verify": ("factory.cli.verify", "Prove from git's history that the record adds up."),
+    "compact": ("factory.cli.compact", "Pack what ended long ago into one sealed file a month."),
     "host": ("factory.cli.host", ""),
 }
 """Every command: its module, whose ``app`` is the command, and its line in the help (empty: not shown)."""

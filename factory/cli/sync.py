@@ -25,7 +25,7 @@ def sync(
 
     place = here()
     beads = place.settings.beads
-    chosen = choose(place.repo, remote or beads.remote)
+    chosen = choose(place.repo, remote, default=beads.remote)
     report = run(Clone(place.repo, place.store, beads.sign), chosen)
     if json:
         output.document(

@@ -17,18 +17,16 @@ def verify(json: Json = False) -> None:
     from factory.observe.verify import verify as check
 
     place = here()
-    report = check(place.repo, place.store)
+    report = check(place.repo, place.store, sign=place.settings.beads.sign)
     if json:
         problems = [{"where": problem.where, "problem": problem.says} for problem in report.problems]
         notes = [{"where": note.where, "note": note.says} for note in report.notes]
-        output.document("problems", problems, notes=notes, checked={"commits": report.commits, "beads": report.beads})
+        output.document("problems", problems, notes=notes, checked=dict(report.checked))
     else:
         for problem in report.problems:
             output.say(f"{problem.where}: {problem.says}")
         for note in report.notes:
             output.say(f"note: {note.where}: {note.says}")
         verdict = f"{len(report.problems)} problems" if report.problems else "clean"
-        output.say(
-            f"{verdict}: {report.beads} beads, {report.commits} commits of factory/beads, {report.landed} landed"
-        )
+        output.say(f"{verdict}: {', '.join(f'{number:,} {noun}' for noun, number in report.checked.items())}")
     sys.exit(1 if report.problems else 0)

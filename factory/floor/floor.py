@@ -21,7 +21,8 @@ from factory.base.settings import Settings
 from factory.beads.bead import LOST, Bead
 from factory.beads.lifecycle import NotAllowed
 from factory.beads.payloads import BeadHeld, SessionFailed, SessionStarted
-from factory.beads.store import Snapshot, Store
+from factory.beads.store import Store
+from factory.beads.stories import Snapshot
 from factory.engine.protocol import Engine, Job
 from factory.floor.plan import Plan, plan
 from factory.git import candidates

@@ -112,6 +112,12 @@ def git(
     return finished
 
 
+def converse(arguments: Sequence[str], *, git_dir: Path, env: Mapping[str, str], timeout_s: float) -> process.Finished:
+    """Run git where another machine may have to answer: every exit code is an answer, and nothing outlives the time."""
+    argv = ["git", f"--git-dir={git_dir}", *HARDENED, *arguments]
+    return process.run(argv, env=env, timeout_s=timeout_s, whole_group=True)
+
+
 @dataclass(frozen=True)
 class Entry:
     """A path in a tree or in an index; ``skipped`` when a sparse checkout keeps it off the disk."""

@@ -12,7 +12,7 @@ from factory.base import process
 from factory.base.errors import TryAgain, UserError
 from factory.base.files import printable
 from factory.base.ids import CommitId
-from factory.git.command import HARDENED, clean_environment
+from factory.git.command import clean_environment, converse
 from factory.git.repository import Repository
 
 TIMEOUT_S = 120.0
@@ -30,6 +30,8 @@ _CAREFUL = (
     "-c",
     "push.gpgSign=false",
 )
+
+_PLAINLY = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-gc")
 
 _KEPT = ("GIT_SSH", "GIT_SSH_COMMAND", "GIT_SSH_VARIANT", "GIT_PROXY_COMMAND", "GIT_CONFIG_COUNT")
 _KEPT_BEGINNINGS = ("GIT_SSL_", "GIT_HTTP_", "GIT_CONFIG_KEY_", "GIT_CONFIG_VALUE_")
@@ -109,10 +111,11 @@ class Remote:
 
         Raises ``Unreachable``. A remote that has none of them is no error.
         """
-        self._talk(
-            "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-gc",
-            "--prune", "--refmap=", "--", self.name, f"+{beginning}*:{to}*",
-        )  # fmt: skip
+        self._talk("fetch", *_PLAINLY, "--prune", "--refmap=", "--", self.name, f"+{beginning}*:{to}*")
+
+    def bring(self, ref: str) -> None:
+        """Have what the remote's ``ref`` leads to, without a ref here; raises ``Unreachable``."""
+        self._talk("fetch", *_PLAINLY, "--", self.name, ref)
 
     def push(self, pushes: Iterable[Push]) -> tuple[Refused, ...]:
         """Move refs there, each by compare-and-swap; the answer is those it did not. Raises ``Unreachable``."""
@@ -139,12 +142,8 @@ class Remote:
         return finished
 
     def _run(self, *arguments: str) -> process.Finished:
-        return process.run(
-            ["git", f"--git-dir={self.repo.common_dir}", *HARDENED, *_OPEN, *_CAREFUL, *arguments],
-            env=self._environment(),
-            timeout_s=self.timeout_s,
-            whole_group=True,
-        )
+        words = [*_OPEN, *_CAREFUL, *arguments]
+        return converse(words, git_dir=self.repo.common_dir, env=self._environment(), timeout_s=self.timeout_s)
 
     def _environment(self) -> Mapping[str, str]:
         kept = {name: value for name, value in os.environ.items() if name in _KEPT or name.startswith(_KEPT_BEGINNINGS)}
@@ -168,16 +167,22 @@ def names(repo: Repository) -> list[str]:
     return repo.ask("remote").text.split()
 
 
-def choose(repo: Repository, wanted: str = "") -> Remote:
-    """The remote that is meant: the one named, a URL or path, else the only one or ``origin``."""
+def choose(repo: Repository, wanted: str = "", *, default: str = "") -> Remote:
+    """The remote that is meant: ``wanted`` (a name, URL or path), else ``default``, ``origin`` or the only one.
+
+    ``default`` comes from settings that may be somebody else's, so it only names what git knows here.
+    """
     known = names(repo)
     if wanted:
         is_place = "/" in wanted or ":" in wanted
         if wanted.startswith("-") or not (wanted in known or is_place):
             raise NoSuchRemote(wanted, known)
         return Remote(repo, wanted)
-    if not known:
-        raise NoSuchRemote("origin", known)
-    if "origin" not in known and len(known) > 1:
+    default = default or ("origin" if not known or "origin" in known else "")
+    if default:
+        if default not in known:
+            raise NoSuchRemote(default, known)
+        return Remote(repo, default)
+    if len(known) > 1:
         raise WhichRemote(known)
-    return Remote(repo, "origin" if "origin" in known else known[0])
+    return Remote(repo, known[0])

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from factory.base.ids import CommitId
-from factory.base.settings import Gate
+from factory.base.settings import CLAIM
 from factory.beads.bead import Bead, Verdict
 
 
@@ -14,7 +14,7 @@ class Target:
 
     name: str
     head: CommitId
-    gates: Mapping[str, Gate]
+    gates: tuple[str, ...]
     reworks: int
     obstacle: "Wait | None" = None
 
@@ -87,6 +87,9 @@ def next_step(bead: Bead, target: Target, *, gates_running: bool) -> Step:
 
 
 def _refused(bead: Bead, target: Target, verdict: Verdict) -> Step:
+    if verdict.gate == CLAIM:
+        remedy = f"factory sync brings what the other did; factory bead reopen {bead.id} gives it to an agent here"
+        return Hold("claim-lost", verdict.reason, "", remedy)
     if verdict.answer == "held":
         remedy = f"mend the gate on {target.name}, then factory pr approve {bead.id}"
         return Hold("gate-held", verdict.reason, verdict.evidence, remedy)

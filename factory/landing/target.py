@@ -5,7 +5,7 @@ from pathlib import Path
 from factory.base import settings as settings_file
 from factory.base.errors import UserError
 from factory.base.ids import CommitId
-from factory.base.settings import FILE, Settings, SettingsBroken
+from factory.base.settings import CLAIM, FILE, Settings, SettingsBroken
 from factory.base.trust import is_trusted
 from factory.git.repository import Repository
 from factory.landing.step import Target, Wait
@@ -58,12 +58,13 @@ def look(repo: Repository, name: str, reworks: int) -> Target:
     head = repo.branch(name)
     if head is None:
         gone = Wait("target-missing", f"there is no branch {name!r} to land on", "set target in .factory/factory.toml")
-        return Target(name, CommitId("0" * 40), {}, reworks, gone)
+        return Target(name, CommitId("0" * 40), (), reworks, gone)
     try:
         settings = committed_settings(repo, head)
     except SettingsBroken as broken:
-        return Target(name, head, {}, reworks, Wait("settings-broken", broken.sentence, broken.hint))
-    return Target(name, head, settings.gates, reworks, _obstacle(repo.main_root, name, settings))
+        return Target(name, head, (), reworks, Wait("settings-broken", broken.sentence, broken.hint))
+    gates = (*settings.gates, CLAIM) if settings.beads.remote else tuple(settings.gates)
+    return Target(name, head, gates, reworks, _obstacle(repo.main_root, name, settings))
 
 
 def _obstacle(place: Path, name: str, settings: Settings) -> Wait | None:

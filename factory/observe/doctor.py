@@ -269,7 +269,7 @@ def _beads(repo: Repository) -> Finding:
     if snapshot.damage:
         first = snapshot.damage[0]
         found = f"{_counted(len(snapshot.damage), 'line')} cannot be read: {first.file}:{first.line}: {first.reason}"
-        return Finding("beads", "problem", found, "factory verify tells more; the other lines are in force")
+        return Finding("beads", "problem", found, "factory doctor --repair sets it aside; the rest is in force")
     waiting = " (what was appended last is not committed yet)" if not store.is_committed() else ""
     return Finding("beads", "ok", f"{_counted(len(snapshot.beads), 'bead')} on {BRANCH}{waiting}")
 

@@ -5,17 +5,19 @@ goes back. A process that dies in between leaves a lease on disk, from which the
 """
 
 import asyncio
-from dataclasses import dataclass, replace
+import contextlib
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import assert_never
 
 from factory.agents.runtime import Asked, Failed, Finished, Outcome, Runtime, Task, Usage
-from factory.base.errors import FactoryError, Refused
+from factory.base.errors import FactoryError, Refused, TryAgain
 from factory.base.files import printable, replace_file
 from factory.base.ids import CommitId, SessionId
 from factory.base.process import Limits
-from factory.beads.bead import STOPPED, Bead, Run
-from factory.beads.payloads import ChangeSubmitted, NoChangeReported, Payload, QuestionAsked, SessionFailed
+from factory.beads.bead import LOST, STOPPED, Bead, Run
+from factory.beads.claims import Desk, HeldElsewhere
+from factory.beads.payloads import BeadEdited, ChangeSubmitted, NoChangeReported, Payload, QuestionAsked, SessionFailed
 from factory.beads.store import Store
 from factory.gates.verdict import excerpt
 from factory.git import candidates
@@ -28,6 +30,8 @@ from factory.workspaces.workspace import Brought, LeaseRequest, Nothing, Unwante
 
 _TEXT = 8000
 _SETUP_TIMEOUT_S = 1800.0
+_MARGIN_S = 3600.0
+"""How much longer than its agent may work a session holds its bead, in seconds: for set-up, gates and landing."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,10 @@ class Session:
     store: Store
     ground: Ground
     assignment: Assignment
+    desk: Desk | None = None
+    """Where clones meet, if they do."""
+    _fence: int = field(default=0, init=False)
+    """The number of its claim there."""
 
     @property
     def id(self) -> SessionId:
@@ -62,6 +70,8 @@ class Session:
 
     async def work(self) -> None:
         """Work until there is an answer, and write it into the log."""
+        if not await asyncio.to_thread(self._claim):
+            return
         start = await asyncio.to_thread(self._start)
         try:
             workspace = await asyncio.to_thread(lease, self.repo, self._request(start), self.ground.root)
@@ -83,6 +93,32 @@ class Session:
         await asyncio.to_thread(self._conclude, workspace, outcome)
 
     # ------------------------------------------------------------------ before
+
+    def _claim(self) -> bool:
+        """Take the bead where clones meet. One that another clone holds is put off until its lease ends.
+
+        When that place cannot be reached the work goes on; landing asks again.
+        """
+        if self.desk is None:
+            return True
+        bead, run = self.assignment.bead, self.assignment.run
+        lease_s = self.assignment.identity.timeout_s + _MARGIN_S
+        try:
+            self._fence = self.desk.take(bead.id, self.by, self.id, lease_s, at_least=run.fence - 1).fence
+        except HeldElsewhere as held:
+            with contextlib.suppress(Refused):  # before the answer, after which the floor may start the bead again
+                self.store.append(bead.id, BeadEdited(not_before=held.claim.until), self.by)
+            self._answer(SessionFailed(code=LOST, reason=held.sentence))
+            return False
+        except TryAgain:
+            return True
+        return True
+
+    def _unclaim(self) -> None:
+        """Give the bead back where clones meet, as it was given back here."""
+        if self.desk is not None:
+            with contextlib.suppress(FactoryError):
+                self.desk.release(self.assignment.bead.id, self.id, self._fence)
 
     def _start(self) -> CommitId | None:
         """The earlier, refused change on top of the newest target, if there is one and it still applies."""
@@ -195,10 +231,10 @@ class Session:
 
     def _answer(self, payload: Payload) -> None:
         """Write the answer; a session that no longer holds its bead has nothing to say, and its work is kept."""
-        try:
+        if not isinstance(payload, ChangeSubmitted):
+            self._unclaim()
+        with contextlib.suppress(Refused):
             self.store.append(self.assignment.bead.id, payload, self.by, self.id)
-        except Refused:
-            return
 
     def _record_end(self, outcome: Outcome) -> None:
         usage: Usage = outcome.usage

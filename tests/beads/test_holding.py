@@ -164,6 +164,20 @@ def test_two_clones_that_claimed_at_once_agree_on_one_winner_and_what_the_loser_
         assert (bead.state, bead.run.session, bead.lost, bead.problems) == ("working", "cours", ("ctheirs",), ())
 
 
+def test_who_took_it_with_a_higher_fence_where_clones_meet_holds_it_whatever_the_clocks_say() -> None:
+    until = "2099-01-01T00:00:00.000Z"
+    for ben_is_first in (True, False):
+        maker = Maker()
+        story = [maker.opened()]
+        claims = [(ANA, 1, "cfirst"), (BEN, 2, "csecond")]
+        for by, fence, session in reversed(claims) if ben_is_first else claims:
+            story.append(maker.event("bead_claimed", by, {"until": until, "fence": fence}, session))
+        bead = fold([*story, maker.event("bead_released", ANA, {}, "cfirst")])
+        assert bead is not None
+        assert bead.run is not None
+        assert (bead.state, bead.run.session, bead.lost, bead.problems) == ("working", "csecond", ("cfirst",), ())
+
+
 def test_what_landed_stays_landed_whatever_another_clone_claimed_before() -> None:
     maker = Maker()
     opening = maker.opened()

@@ -3,12 +3,11 @@ from dataclasses import replace
 import pytest
 
 from factory.base.ids import BeadId, CommitId, EventId, SessionId, TreeId
-from factory.base.settings import Gate
 from factory.beads.bead import Bead, Candidate, Change, Hook, Run, Verdict
 from factory.landing.step import Build, Hold, Land, RunGates, SendBack, Step, Target, Wait, in_line, next_step
 
 HEAD, OTHER = CommitId("a" * 40), CommitId("b" * 40)
-GATES = {"lint": Gate(run="true"), "tests": Gate(run="true")}
+GATES = ("lint", "tests")
 TARGET = Target("main", HEAD, GATES, reworks=2)
 RUN = Run(SessionId("s1"), "ada", "command", "", 1, 1, HEAD, "factory/fa-0000/1", "", "main")
 CHANGE = Change(OTHER, HEAD, "factory/fa-0000/1", SessionId("s1"), "ada", "", "did it", EventId("1"))

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from factory.beads.branch import BRANCH
 from factory.beads.payloads import BeadCommented, checked
-from factory.beads.store import NoSuchBead, Store
+from factory.beads.store import Store
+from factory.beads.stories import NoSuchBead
 from factory.git.repository import Repository, find
 from factory.observe.verify import verify
 from tests.conftest import git

@@ -16,7 +16,8 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 from factory.base.errors import Refused
 from factory.beads import payloads as say
 from factory.beads.fold import fold
-from factory.beads.store import NoSuchBead, Store
+from factory.beads.store import Store
+from factory.beads.stories import NoSuchBead
 from factory.beads.sync import Clone, sync
 from factory.git.remote import choose
 from factory.git.repository import find

@@ -1,0 +1,1 @@
+"""Importing from other trackers and exporting, through the program."""
