@@ -46,7 +46,7 @@ def test_a_command_on_a_disk_that_fails_says_one_sentence_and_loses_nothing(
     assert len(moments) > 20, "the trace is not of a writer"
     failures = judging.Failures()
     tries = [(call, harm) for call in moments for harm in harms(call)]
-    step = every(17)
+    step = every(31)
     for number, (call, harm) in enumerate(tries):
         if number % step and not ("/live/" in call.path and call.process == 0):
             continue
