@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from factory.base.settings import Loaded, Settings
     from factory.beads.bead import Bead
     from factory.beads.claims import Desk
+    from factory.beads.graph import Blocked
     from factory.engine.protocol import Engine, Job
     from factory.floor.floor import Floor
     from factory.landing.step import Target, Wait
@@ -185,8 +186,12 @@ def settings_with_powers(place: Office) -> "list[tuple[str, Settings]]":
     return found
 
 
-def situation(place: Office) -> "Situation":
-    """What the reasons of beads are read from, as it is now."""
+def situation(
+    place: Office,
+    beads: "Mapping[BeadId, Bead] | None" = None,
+    blocked: "Mapping[BeadId, Blocked] | None" = None,
+) -> "Situation":
+    """What the reasons of beads are read from, as it is now; of all beads, or of those that an index gave."""
     from factory.base.errors import UserError
     from factory.landing.target import look
     from factory.observe import card
@@ -198,7 +203,7 @@ def situation(place: Office) -> "Situation":
         trusted = not untrusted(place)
     except UserError:
         target, trusted = None, True
-    beads = place.store.beads()
+    beads = place.store.beads() if beads is None else beads
     return Situation(
         beads=beads,
         now=place.store.now(),
@@ -210,6 +215,7 @@ def situation(place: Office) -> "Situation":
         trusted=trusted,
         place=place.store.place,
         waits=_waits(place, beads, target) if target else {},
+        blocked=blocked,
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from factory.base.errors import Refused
+from factory.base.printable import printable as printable  # noqa: PLC0414 - where everybody else takes it from
 
 
 def write_all(fd: int, data: bytes) -> None:
@@ -126,14 +127,3 @@ def _is_link(folder: int, name: str) -> bool:
         return stat.S_ISLNK(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
     except OSError:
         return False
-
-
-def printable(text: str) -> str:
-    """``text`` with control and bidirectional characters shown as escapes, safe on a terminal."""
-    return "".join(
-        letter if letter.isprintable() and letter not in _BIDI else letter.encode("unicode_escape").decode()
-        for letter in text
-    )
-
-
-_BIDI = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u061c")

@@ -19,7 +19,7 @@ from factory.beads.absorb import catch_up
 from factory.beads.allowed import TAKES, check
 from factory.beads.bead import Bead
 from factory.beads.changes import Changes
-from factory.beads.events import Event, parse_lines
+from factory.beads.events import Event, parse_lines, sentence
 from factory.beads.fold import apply
 from factory.beads.graph import Blocked, check_edge, cycles, standings
 from factory.beads.stories import NoSuchBead, Stories
@@ -287,11 +287,3 @@ def _latest(ledger: Path) -> EventId | None:
     except FileNotFoundError:
         return None
     return max((item.id for item in items if isinstance(item, Event)), default=None)
-
-
-def sentence(event: Event) -> str:
-    """What an event says in a few words, for commit messages and for people."""
-    what = event.type.removeprefix("bead_").replace("_", " ")
-    detail = next((str(event.data[key]) for key in ("title", "reason", "gate", "agent") if event.data.get(key)), "")
-    words = f"{event.on}: {what}" + (f" ({detail})" if detail else "")
-    return " ".join(words.split())[:200]

@@ -12,7 +12,7 @@ from factory.beads.bead import Bead
 from factory.beads.graph import blockers
 from factory.cli import output, views
 from factory.cli.context import here
-from factory.cli.output import Json
+from factory.cli.options import Json
 from factory.wiring import Office, meeting
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import typer
 from factory.base.files import printable
 from factory.cli import output
 from factory.cli.context import here
-from factory.cli.output import Json
+from factory.cli.options import Json
 
 if TYPE_CHECKING:
     from factory.intake.foreign import Loss

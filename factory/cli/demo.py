@@ -19,7 +19,7 @@ from factory.beads.bead import Bead
 from factory.beads.events import Event
 from factory.beads.graph import blockers
 from factory.cli import output
-from factory.cli.output import Json
+from factory.cli.options import Json
 from factory.wiring import Office
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)

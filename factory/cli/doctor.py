@@ -13,7 +13,7 @@ import typer
 
 from factory.base.files import printable
 from factory.cli import output
-from factory.cli.output import Json
+from factory.cli.options import Json
 
 if TYPE_CHECKING:
     from factory.observe.doctor import Finding

@@ -1,17 +1,20 @@
-"""How answers are printed: one JSON document for programs, aligned tables for people."""
+"""How answers are printed: one JSON document for programs, aligned tables for people.
 
-import json
+The quick way of a reading command ends here, so this module imports neither typer nor anything else that
+Python's own start has not imported already.
+"""
+
+from __future__ import annotations
+
 import os
-import shutil
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Annotated
 
-import typer
+from factory.base.printable import printable
+from factory.cli.plain_json import dumps
 
-from factory.base.files import printable
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 COLOURS = {
     "landed": "green",
@@ -26,15 +29,34 @@ COLOURS = {
 }
 """The colour of each state of a bead, and of each level of a finding, that has one."""
 
+_CODES = {"red": 31, "green": 32, "yellow": 33, "blue": 34, "cyan": 36, "bright_black": 90}
+"""ECMA-48 "select graphic rendition"; 90 is the usual extension for grey."""
+
+_ANY_WIDTH = 80
+
 
 def document(noun: str, value: object, **more: object) -> None:
     """Print ``{"schema":1, noun: value, …}``."""
-    sys.stdout.write(json.dumps({"schema": 1, noun: value, **more}, ensure_ascii=False) + "\n")
+    text = dumps({"schema": 1, noun: value, **more}) + "\n"
+    if not text.isascii():  # half of a surrogate pair, which no output can write, is written as JSON escapes it
+        text = text.encode("utf-8", "backslashreplace").decode()
+    sys.stdout.write(text)
 
 
 def is_terminal() -> bool:
     """Whether people look at standard output right now."""
     return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def columns() -> int:
+    """The width of the terminal in characters: ``COLUMNS``, else what the terminal says, else 80."""
+    said = os.environ.get("COLUMNS", "")
+    if said.isdecimal() and int(said):
+        return int(said)
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or _ANY_WIDTH
+    except (OSError, ValueError):
+        return _ANY_WIDTH
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str) -> None:
@@ -43,28 +65,32 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str)
         say(empty)
         return
     shown = [[printable(cell) for cell in row] for row in rows]
-    widths = [max(len(row[column]) for row in [list(headings), *shown]) for column in range(len(headings))]
-    room = shutil.get_terminal_size().columns if is_terminal() else 0
-    for number, row in enumerate([list(headings), *shown]):
+    widths = [max(len(row[column]) for row in [headings, *shown]) for column in range(len(headings))]
+    room = columns() if is_terminal() else 0
+    coloured = wants_colour()
+    for number, row in enumerate([headings, *shown]):
         cells = [cell.ljust(width) for cell, width in zip(row[:-1], widths[:-1], strict=True)]
-        left = "  ".join(cells)
         last = row[-1]
-        if room and len(left) + 2 + len(last) > room:
-            last = last[: max(room - len(left) - 3, 0)] + "…"
-        coloured = [colour(cell, row[index]) if number else bold(cell) for index, cell in enumerate(cells)]
-        say(("  ".join(coloured) + "  " + (last if number else bold(last))).rstrip())
+        left = sum(widths[:-1]) + 2 * len(cells)
+        if room and left + len(last) > room:
+            last = last[: max(room - left - 1, 0)] + "…"
+        if not number:
+            cells, last = [bold(cell) for cell in cells], bold(last)
+        elif coloured:
+            cells = [colour(cell, row[index]) for index, cell in enumerate(cells)]
+        say("  ".join([*cells, last]).rstrip())
 
 
 def colour(text: str, state: str) -> str:
     """``text`` in the colour of ``state`` or level, where colours are wanted."""
     if state not in COLOURS or not wants_colour():
         return text
-    return typer.style(text, fg=COLOURS[state])
+    return f"\x1b[{_CODES[COLOURS[state]]}m{text}\x1b[0m"
 
 
 def bold(text: str) -> str:
     """``text`` in bold, where colours are wanted."""
-    return typer.style(text, bold=True) if wants_colour() else text
+    return f"\x1b[1m{text}\x1b[0m" if wants_colour() else text
 
 
 def wants_colour() -> bool:

@@ -11,7 +11,7 @@ from factory.beads.bead import Bead, Change
 from factory.beads.lifecycle import LIVE, STATES
 from factory.cli import output
 from factory.cli.context import here
-from factory.cli.output import Json
+from factory.cli.options import Json
 from factory.wiring import Office
 
 app = typer.Typer(

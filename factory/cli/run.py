@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from factory.cli.context import YesTrust, here, require_trust
-from factory.cli.output import Json
+from factory.cli.options import Json
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 

@@ -5,7 +5,7 @@ import typer
 from factory.beads.events import Event
 from factory.cli import output
 from factory.cli.context import here
-from factory.cli.output import Json
+from factory.cli.options import Json
 from factory.wiring import Office
 
 app = typer.Typer(

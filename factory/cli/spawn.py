@@ -9,7 +9,7 @@ import typer
 from factory.base.errors import UserError
 from factory.cli import output
 from factory.cli.context import YesTrust, here, require_trust
-from factory.cli.output import Json
+from factory.cli.options import Json
 
 if TYPE_CHECKING:
     from factory.intake.describe import Wish

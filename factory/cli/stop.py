@@ -4,7 +4,7 @@ import typer
 
 from factory.cli import output
 from factory.cli.context import here
-from factory.cli.output import Json
+from factory.cli.options import Json
 
 _GRACE_S = 60.0
 

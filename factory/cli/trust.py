@@ -6,7 +6,7 @@ import typer
 
 from factory.cli import output
 from factory.cli.context import here, now
-from factory.cli.output import Json
+from factory.cli.options import Json
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 

@@ -36,11 +36,15 @@ class Situation:
     trusted: bool = True
     place: str = ""
     waits: Mapping[BeadId, Wait] = field(default_factory=dict)
+    blocked: Mapping[BeadId, Blocked] | None = None
+    """Who is blocked, where an index knows; then ``beads`` need not be all."""
 
 
 def reasons(situation: Situation) -> dict[BeadId, Reason]:
     """The reason of every bead."""
-    blocked = blockers(situation.beads, situation.now)
+    blocked = situation.blocked
+    if blocked is None:
+        blocked = blockers(situation.beads, situation.now)
     name = situation.target.name if situation.target else ""
     queue = in_line({str(id_): bead for id_, bead in situation.beads.items()}, name)
     first = queue[0].id if queue else None

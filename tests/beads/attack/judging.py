@@ -19,7 +19,6 @@ from factory.observe.verify import verify
 from tests.conftest import git
 from tests.house.program import factory
 
-
 WRITES = ("open", "say", "record")
 """What the victim does that leaves an event."""
 
