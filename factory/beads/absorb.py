@@ -16,7 +16,7 @@ from pathlib import Path
 
 from factory.base.files import read_plain, replace_file, sync_folder, write_all
 from factory.base.ids import BlobId, CommitId
-from factory.beads.branch import BRANCH, PUBLISHED, REF, make_commit
+from factory.beads.branch import BRANCH, PUBLISHED, REF, make_commit, whole_lines
 from factory.beads.changes import Changes
 from factory.beads.union import United, bead_of, is_plain, unite
 from factory.git import objects
@@ -112,13 +112,6 @@ def _by_name(paths: Iterable[str]) -> dict[str, list[str]]:
         if bead is not None:
             names.setdefault(bead, []).append(path)
     return names
-
-
-def whole_lines(path: str, content: bytes) -> bytes:
-    """What of a live file may be committed: a last line without its newline is a write that was cut short."""
-    if not path.endswith(".jsonl") or path.startswith("beads/aside/"):
-        return content
-    return content[: content.rfind(b"\n") + 1]
 
 
 @dataclass(frozen=True)

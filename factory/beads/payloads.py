@@ -1,13 +1,12 @@
 """What each event says, checked when it is written; one class per event type.
 
 They guard the way in. Reading goes through ``fold``, which is lenient, because an event of another
-clone or an older program must never stop a bead from loading. Plain dataclasses, not pydantic models:
-every command that writes makes one, and pydantic costs more than all the rest of such a command.
+clone or an older program must never stop a bead from loading. Neither pydantic models nor dataclasses:
+every command that writes imports them, and making the classes alone would take 15 ms.
 """
 
-import dataclasses
-from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from collections.abc import Mapping
+from typing import Any, ClassVar, NamedTuple, Self, TypeVar, dataclass_transform
 
 from factory.base.errors import UserError
 from factory.beads import fields
@@ -25,36 +24,66 @@ class Malformed(UserError):
         self.field = field
 
 
-def _says(check: Check, default: object = dataclasses.MISSING) -> Any:
+class _Field(NamedTuple):
+    check: Check
+    default: object
+
+
+_MISSING = object()
+
+
+def _says(check: Check, *, default: object = _MISSING) -> Any:
     """A field whose value ``check`` looks at; with a default, the default itself is not looked at."""
-    if default is dataclasses.MISSING:
-        return dataclasses.field(metadata={"check": check})
-    return dataclasses.field(default=default, metadata={"check": check})
+    return _Field(check, default)
 
 
-@dataclass(frozen=True)
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(_says,))
 class Payload:
-    """The ``data`` of an event. Making one raises ``Malformed`` for what it must not say."""
+    """The ``data`` of an event, a frozen value. Making one raises ``Malformed`` for what it must not say."""
 
     type: ClassVar[str]
+    _fields: ClassVar[Mapping[str, _Field]] = {}
 
-    def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if value is field.default:
-                continue
-            try:
-                object.__setattr__(self, field.name, field.metadata["check"](value))
-            except Wrong as problem:
-                raise Malformed(field.name, str(problem)) from None
+    def __init_subclass__(cls) -> None:
+        cls._fields = {name: field for name, field in vars(cls).items() if isinstance(field, _Field)}
+
+    def __init__(self, **said: object) -> None:
+        for name in said:
+            if name not in self._fields:
+                raise Malformed(name, f"not a field of {self.type}; there are {', '.join(self._fields)}")
+        for name, field in self._fields.items():
+            value = said.get(name, field.default)
+            if value is _MISSING:
+                raise Malformed(name, "missing")
+            if value is not field.default:
+                try:
+                    value = field.check(value)
+                except Wrong as problem:
+                    raise Malformed(name, str(problem)) from None
+            self.__dict__[name] = value
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{self!r} is frozen")
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash((self.type, *vars(self).values()))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
+
+    def but(self, **said: object) -> Self:
+        """The same with other values for some fields."""
+        return type(self)(**{**vars(self), **said})
 
     def data(self) -> dict[str, object]:
         """What stands in the event: the fields that say something, as JSON has them."""
-        said = {field.name: (getattr(self, field.name), field.default) for field in dataclasses.fields(self)}
         return {
             name: list(value) if isinstance(value, tuple) else value
-            for name, (value, default) in said.items()
-            if value != default
+            for name, value in vars(self).items()
+            if value != self._fields[name].default
         }
 
 
@@ -62,48 +91,38 @@ P = TypeVar("P", bound=Payload)
 
 
 def checked(kind: type[P], **data: object) -> P:
-    """``kind(**data)`` for data from outside, which may also lack a field or have one too many."""
-    known = {field.name: field for field in dataclasses.fields(kind)}
-    for name in data:
-        if name not in known:
-            raise Malformed(name, f"not a field of {kind.type}; there are {', '.join(known)}")
-    for name, field in known.items():
-        if field.default is dataclasses.MISSING and name not in data:
-            raise Malformed(name, "missing")
+    """``kind(**data)`` for data whose types are not known: from a command line, from a file."""
     return kind(**data)
 
 
-@dataclass(frozen=True)
 class BeadOpened(Payload):
     """A piece of work was described."""
 
     type = "bead_opened"
     title: str = _says(fields.title)
-    text: str = _says(fields.text, "")
-    priority: int = _says(fields.priority, 2)
-    labels: tuple[str, ...] = _says(fields.all_of(fields.label), ())
-    needs: tuple[str, ...] = _says(fields.all_of(fields.bead_id), ())
-    part_of: tuple[str, ...] = _says(fields.all_of(fields.bead_id), ())
-    found_from: tuple[str, ...] = _says(fields.all_of(fields.bead_id), ())
-    relates: tuple[str, ...] = _says(fields.all_of(fields.bead_id), ())
-    not_before: str = _says(fields.moment, "")
-    origin: str = _says(fields.text, "")
+    text: str = _says(fields.text, default="")
+    priority: int = _says(fields.priority, default=2)
+    labels: tuple[str, ...] = _says(fields.all_of(fields.label), default=())
+    needs: tuple[str, ...] = _says(fields.all_of(fields.bead_id), default=())
+    part_of: tuple[str, ...] = _says(fields.all_of(fields.bead_id), default=())
+    found_from: tuple[str, ...] = _says(fields.all_of(fields.bead_id), default=())
+    relates: tuple[str, ...] = _says(fields.all_of(fields.bead_id), default=())
+    not_before: str = _says(fields.moment, default="")
+    origin: str = _says(fields.text, default="")
 
 
-@dataclass(frozen=True)
 class BeadEdited(Payload):
     """Its description changed; what is ``None`` stayed as it was."""
 
     type = "bead_edited"
-    title: str | None = _says(fields.or_none(fields.title), None)
-    text: str | None = _says(fields.or_none(fields.text), None)
-    priority: int | None = _says(fields.or_none(fields.priority), None)
-    add_labels: tuple[str, ...] = _says(fields.all_of(fields.label), ())
-    remove_labels: tuple[str, ...] = _says(fields.all_of(fields.label), ())
-    not_before: str | None = _says(fields.or_none(fields.moment), None)
+    title: str | None = _says(fields.or_none(fields.title), default=None)
+    text: str | None = _says(fields.or_none(fields.text), default=None)
+    priority: int | None = _says(fields.or_none(fields.priority), default=None)
+    add_labels: tuple[str, ...] = _says(fields.all_of(fields.label), default=())
+    remove_labels: tuple[str, ...] = _says(fields.all_of(fields.label), default=())
+    not_before: str | None = _says(fields.or_none(fields.moment), default=None)
 
 
-@dataclass(frozen=True)
 class BeadLinked(Payload):
     """An edge to another bead was added."""
 
@@ -112,7 +131,6 @@ class BeadLinked(Payload):
     to: str = _says(fields.bead_id)
 
 
-@dataclass(frozen=True)
 class BeadUnlinked(Payload):
     """An edge to another bead was removed."""
 
@@ -121,7 +139,6 @@ class BeadUnlinked(Payload):
     to: str = _says(fields.bead_id)
 
 
-@dataclass(frozen=True)
 class BeadCommented(Payload):
     """Somebody said something about it."""
 
@@ -129,16 +146,14 @@ class BeadCommented(Payload):
     text: str = _says(fields.text)
 
 
-@dataclass(frozen=True)
 class BeadHooked(Payload):
     """It was put on an agent's hook; ``land`` false asks to stop with the branch ready for review."""
 
     type = "bead_hooked"
     agent: str = _says(fields.text)
-    land: bool = _says(fields.flag, True)
+    land: bool = _says(fields.flag, default=True)
 
 
-@dataclass(frozen=True)
 class SessionStarted(Payload):
     """The floor gave it to an agent in a session.
 
@@ -153,20 +168,18 @@ class SessionStarted(Payload):
     base: str = _says(fields.object_id)
     branch: str = _says(fields.text)
     target: str = _says(fields.text)
-    fence: int = _says(fields.count, 0)
-    until: str = _says(fields.moment, "")
+    fence: int = _says(fields.count, default=0)
+    until: str = _says(fields.moment, default="")
 
 
-@dataclass(frozen=True)
 class BeadClaimed(Payload):
     """Somebody took it to work on it by hand, until ``until`` at the latest; ``fence`` is as of a session."""
 
     type = "bead_claimed"
     until: str = _says(fields.moment)
-    fence: int = _says(fields.count, 0)
+    fence: int = _says(fields.count, default=0)
 
 
-@dataclass(frozen=True)
 class ClaimRenewed(Payload):
     """Its holder keeps it until ``until``."""
 
@@ -174,15 +187,13 @@ class ClaimRenewed(Payload):
     until: str = _says(fields.moment)
 
 
-@dataclass(frozen=True)
 class BeadReleased(Payload):
     """Its holder gave it back, or a person took it away, and then says why."""
 
     type = "bead_released"
-    reason: str = _says(fields.text, "")
+    reason: str = _says(fields.text, default="")
 
 
-@dataclass(frozen=True)
 class ChangeSubmitted(Payload):
     """The session ended with a change: ``head`` on its branch, descending from ``base``, made with ``model``."""
 
@@ -190,10 +201,9 @@ class ChangeSubmitted(Payload):
     head: str = _says(fields.object_id)
     base: str = _says(fields.object_id)
     summary: str = _says(fields.text)
-    model: str = _says(fields.text, "")
+    model: str = _says(fields.text, default="")
 
 
-@dataclass(frozen=True)
 class NoChangeReported(Payload):
     """The session ended saying that nothing needs to change; somebody else must accept that."""
 
@@ -201,7 +211,6 @@ class NoChangeReported(Payload):
     reason: str = _says(fields.text)
 
 
-@dataclass(frozen=True)
 class QuestionAsked(Payload):
     """The session ended with a question to a person."""
 
@@ -209,29 +218,26 @@ class QuestionAsked(Payload):
     reason: str = _says(fields.text)
 
 
-@dataclass(frozen=True)
 class SessionFailed(Payload):
     """The session ended without an answer; ``kept`` is the ref its work was saved on, if there was any."""
 
     type = "session_failed"
     code: str = _says(fields.text)
     reason: str = _says(fields.text)
-    evidence: str = _says(fields.text, "")
-    kept: str = _says(fields.text, "")
+    evidence: str = _says(fields.text, default="")
+    kept: str = _says(fields.text, default="")
 
 
-@dataclass(frozen=True)
 class BeadHeld(Payload):
     """It waits for a person."""
 
     type = "bead_held"
     code: str = _says(fields.text)
     reason: str = _says(fields.text)
-    evidence: str = _says(fields.text, "")
-    remedy: str = _says(fields.text, "")
+    evidence: str = _says(fields.text, default="")
+    remedy: str = _says(fields.text, default="")
 
 
-@dataclass(frozen=True)
 class CandidateBuilt(Payload):
     """Landing built the commit that would become the target's head, on top of ``onto``."""
 
@@ -241,7 +247,6 @@ class CandidateBuilt(Payload):
     onto: str = _says(fields.object_id)
 
 
-@dataclass(frozen=True)
 class GateFinished(Payload):
     """A gate answered for a candidate."""
 
@@ -251,10 +256,9 @@ class GateFinished(Payload):
     answer: str = _says(fields.one_of("passed", "failed", "held"))
     reason: str = _says(fields.text)
     seconds: float = _says(fields.seconds)
-    evidence: str = _says(fields.text, "")
+    evidence: str = _says(fields.text, default="")
 
 
-@dataclass(frozen=True)
 class LandingAnnounced(Payload):
     """The target is about to move to ``commit``, whose tree passed; written before the move."""
 
@@ -264,7 +268,6 @@ class LandingAnnounced(Payload):
     onto: str = _says(fields.object_id)
 
 
-@dataclass(frozen=True)
 class BeadReturned(Payload):
     """Landing sent it back to its agent with the evidence."""
 
@@ -274,7 +277,6 @@ class BeadReturned(Payload):
     evidence: str = _says(fields.text)
 
 
-@dataclass(frozen=True)
 class BeadLanded(Payload):
     """The target contains it, as ``commit``."""
 
@@ -284,15 +286,13 @@ class BeadLanded(Payload):
     head: str = _says(fields.object_id)
 
 
-@dataclass(frozen=True)
 class ChangeApproved(Payload):
     """A person sends a waiting change to the gates (again)."""
 
     type = "change_approved"
-    reason: str = _says(fields.text, "")
+    reason: str = _says(fields.text, default="")
 
 
-@dataclass(frozen=True)
 class NoChangeAccepted(Payload):
     """A person accepts that nothing needs to change."""
 
@@ -300,15 +300,13 @@ class NoChangeAccepted(Payload):
     reason: str = _says(fields.reason)
 
 
-@dataclass(frozen=True)
 class BeadReopened(Payload):
     """A person gives it back to agents."""
 
     type = "bead_reopened"
-    reason: str = _says(fields.text, "")
+    reason: str = _says(fields.text, default="")
 
 
-@dataclass(frozen=True)
 class BeadDropped(Payload):
     """A person decided against it."""
 

@@ -16,8 +16,7 @@ from pathlib import Path
 from factory.base.errors import TryAgain
 from factory.base.files import read_plain, sync_folder
 from factory.base.ids import BlobId, CommitId
-from factory.beads.absorb import LiveCopy, catch_up, take_in, whole_lines
-from factory.beads.branch import ATTRIBUTES, BRANCH, PUBLISHED, REF, InTheWay, make_commit
+from factory.beads.branch import ATTRIBUTES, BRANCH, PUBLISHED, REF, InTheWay, make_commit, whole_lines
 from factory.beads.changes import Changes, Note, Position
 from factory.git.command import git, sealed_environment
 from factory.git.objects import Objects
@@ -77,7 +76,11 @@ def publish(
 
 
 def _publish(repo: Repository, live: Path, changes: Changes, *, everything: bool, sign: bool) -> CommitId | None:
-    head = catch_up(repo, live, changes, sign=sign)
+    head = repo.peek(REF)
+    if head is None or head != repo.peek(PUBLISHED):
+        from factory.beads.absorb import catch_up
+
+        head = catch_up(repo, live, changes, sign=sign)
     since = changes.since(published_to(repo))
     everything = everything or since is None or head is None
     since = since or changes.since(changes.beginning())
@@ -86,11 +89,13 @@ def _publish(repo: Repository, live: Path, changes: Changes, *, everything: bool
     moved = None
     if new is not None:
         grown, gone = _differing(repo, live, changes, head, new) if everything else ((), frozenset[str]())
-        paths = {note.path: note.replaced for note in notes} | dict.fromkeys(grown, False)
-        files = _blobs(new, live, paths) | dict.fromkeys(gone)
+        replaced = frozenset(note.path for note in notes if note.replaced)
+        files = _blobs(new, live, {note.path for note in notes}.union(grown), replaced) | dict.fromkeys(gone)
         if head is None:
             files["beads/.gitattributes"] = new.blob(ATTRIBUTES)
-        made = new.edited(head, files)
+        made = new.edited(
+            head, files, lambda path, old: path in replaced or path in gone or _grew(new, live, path, old)
+        )
         if made.tree != made.before:
             told = [note for note in notes if note.path in made.changed and note.by]
             actors = {note.by for note in told}
@@ -110,17 +115,31 @@ def _remember(repo: Repository, position: Position) -> None:
     beside.replace(_cursor(repo))
 
 
-def _blobs(new: Objects, live: Path, paths: dict[str, bool]) -> dict[str, BlobId | None]:
+def _grew(new: Objects, live: Path, path: str, old: str) -> bool:
+    """Whether a live file begins with what the branch has of it; if not, it was damaged, and the branch keeps its own.
+
+    The blob that the branch has is found among the beginnings that end with a line, the longest first.
+    """
+    content = whole_lines(path, read_plain(live.parent / path))
+    end = len(content)
+    while end >= 0:
+        if new.id_of("blob", content[:end]) == old:
+            return True
+        end = content.rfind(b"\n", 0, end - 1) + 1 if end > 0 else -1
+    return False
+
+
+def _blobs(new: Objects, live: Path, paths: Iterable[str], replaced: frozenset[str]) -> dict[str, BlobId | None]:
     """What the branch must have of the live files: whole lines. A file that is gone leaves only if that was announced.
 
     One that cannot be read stays on the branch as it was.
     """
     files: dict[str, BlobId | None] = {}
-    for path, replaced in paths.items():
+    for path in sorted(paths):
         try:
             files[path] = new.blob(whole_lines(path, read_plain(live.parent / path)))
         except FileNotFoundError:
-            if replaced:
+            if path in replaced:
                 files[path] = None
         except OSError:
             continue
@@ -140,6 +159,8 @@ def _differing(
             if row:
                 facts, path = row.split("\t", 1)
                 listed[path] = facts.split(" ")[2]
+    from factory.beads.absorb import LiveCopy, take_in
+
     found = LiveCopy(live).paths()
     missing = {path for path in listed.keys() - set(found) if path.endswith(".jsonl")}
     missing = {path for path in missing if not os.path.lexists(live.parent / path)}

@@ -15,7 +15,6 @@ from factory.base.errors import Refused, UserError
 from factory.base.files import read_plain, replace_file
 from factory.base.ids import BeadId, EventId, HybridClock, SessionId, new_bead_id, new_bead_ids, random_base32
 from factory.beads import log, publish
-from factory.beads.absorb import catch_up
 from factory.beads.allowed import TAKES, check
 from factory.beads.bead import Bead
 from factory.beads.changes import Changes
@@ -190,6 +189,8 @@ class Store(Stories):
 
     def catch_up(self) -> None:
         """Take in what somebody else did to the branch, and commit nothing; for a caller that holds the lock."""
+        from factory.beads.absorb import catch_up
+
         catch_up(self._repo, self.live, self.changes, sign=self._sign())
 
     def locked(self) -> contextlib.AbstractContextManager[None]:

@@ -9,7 +9,7 @@ from factory.base.ids import CommitId, new_session_id
 from factory.base.process import Limits
 from factory.base.settings import Gate
 from factory.gates.verdict import Ruling, judge
-from factory.git.candidates import Person
+from factory.git.objects import Person
 from factory.git.repository import Repository
 from factory.workspaces.ground import Ground
 from factory.workspaces.sandbox import Sandbox

@@ -3,13 +3,13 @@
 import contextlib
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from factory.base.ids import BlobId, CommitId, TreeId
 from factory.git.command import clean_environment, git, sealed_environment
+from factory.git.objects import Person
 from factory.git.repository import Repository
 
 SCRATCH = "scratch-"
@@ -35,14 +35,6 @@ class Conflicted:
 
     paths: tuple[str, ...]
     tree: TreeId
-
-
-@dataclass(frozen=True)
-class Person:
-    """Who a commit is by."""
-
-    name: str
-    email: str
 
 
 def merge_change(repo: Repository, onto: CommitId, head: CommitId, base: CommitId) -> Clean | Conflicted:
@@ -76,6 +68,8 @@ def merge(repo: Repository, ours: CommitId, theirs: CommitId) -> Clean | Conflic
 @contextlib.contextmanager
 def scratch(repo: Repository) -> Iterator[Path]:
     """A folder of this call's own in the state folder, for private indexes and what must be kept for a moment."""
+    import tempfile
+
     repo.state_dir.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=repo.state_dir) as folder:
         yield Path(folder)

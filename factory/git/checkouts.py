@@ -18,7 +18,8 @@ from typing import Literal
 from factory.base import process
 from factory.base.ids import CommitId
 from factory.git.candidates import scratch
-from factory.git.command import ANY, Desk, Entry, git
+from factory.git.command import ANY, git
+from factory.git.desk import Desk, Entry
 from factory.git.repository import Repository
 from factory.git.stale import index_freed, index_locked
 

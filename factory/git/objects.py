@@ -12,14 +12,12 @@ import os
 import struct
 import time
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from factory.base.files import sync_folder, write_all
 from factory.base.ids import BlobId, CommitId, TreeId
-from factory.git.candidates import Person
 from factory.git.command import git
 from factory.git.repository import Repository
 
@@ -41,8 +39,14 @@ _CRUD = " .,:;<>\"\\'"
 """What git strips from both ends of a name (ident.c)."""
 
 
-@dataclass(frozen=True)
-class Found:
+class Person(NamedTuple):
+    """Who a commit is by."""
+
+    name: str
+    email: str
+
+
+class Found(NamedTuple):
     """An object as git has it."""
 
     id: str
@@ -75,8 +79,7 @@ def read(repo: Repository, names: Sequence[str]) -> list[Found | None]:
     return answers
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """A line of a tree: ``mode`` as git writes it (``100644``, ``40000``), and what it names."""
 
     mode: bytes
@@ -150,8 +153,16 @@ class Objects:
         ]
         return CommitId(self._add("commit", "\n".join(lines).encode("utf-8", "surrogateescape")))
 
-    def edited(self, base: CommitId | None, changes: Mapping[str, BlobId | None]) -> Edited:
-        """The tree of ``base`` with each path set to its blob, or taken out; reads the touched folders in one call."""
+    def edited(
+        self,
+        base: CommitId | None,
+        changes: Mapping[str, BlobId | None],
+        may: Callable[[str, str], bool] = lambda _, __: True,
+    ) -> Edited:
+        """The tree of ``base`` with each path set to its blob, or taken out; reads the touched folders in one call.
+
+        A file stays as it is for which ``may``, asked with its path and its present blob, says no.
+        """
         folders = {""}
         for path in changes:
             parts = path.split("/")[:-1]
@@ -166,7 +177,8 @@ class Objects:
         for path, blob in changes.items():
             folder, _, name = path.rpartition("/")
             row = Row(b"100644", bytes.fromhex(blob)) if blob else None
-            if trees[folder].get(os.fsencode(name)) != row:
+            old = trees[folder].get(os.fsencode(name))
+            if old != row and (old is None or may(path, old.id.hex())):
                 _put(trees[folder], os.fsencode(name), row)
                 changed.add(path)
         for folder in sorted(folders - {""}, key=lambda folder: -folder.count("/")):

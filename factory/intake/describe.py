@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from factory.base.errors import UserError
@@ -108,7 +108,7 @@ def open_all(
     for index in _order(wishes, keys):
         wish = wishes[index]
         needs = tuple(made.get(need, BeadId(need)) for need in wish.needs)
-        own = replace(hook, agent=wish.agent) if hook and wish.agent else hook
+        own = hook.but(agent=wish.agent) if hook and wish.agent else hook
         answer[index] = store.open(_payload(wish, needs), by, prefix, hook=own)
         if wish.key:
             made[wish.key] = answer[index]

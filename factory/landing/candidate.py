@@ -8,7 +8,8 @@ from factory.base.ids import CommitId, TreeId
 from factory.beads.bead import Bead, Change, Verdict
 from factory.beads.events import Event, parse_line
 from factory.git import candidates
-from factory.git.candidates import Conflicted, Person
+from factory.git.candidates import Conflicted
+from factory.git.objects import Person
 from factory.git.repository import Repository
 
 _OURS = (".factory", "beads")

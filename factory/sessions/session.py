@@ -6,7 +6,7 @@ goes back. A process that dies in between leaves a lease on disk, from which the
 
 import asyncio
 import contextlib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import assert_never
 
@@ -21,7 +21,8 @@ from factory.beads.payloads import BeadEdited, ChangeSubmitted, NoChangeReported
 from factory.beads.store import Store
 from factory.gates.verdict import excerpt
 from factory.git import candidates
-from factory.git.candidates import Clean, Person
+from factory.git.candidates import Clean
+from factory.git.objects import Person
 from factory.git.repository import Repository
 from factory.roster.identities import Identity
 from factory.sessions.brief import brief, environment
@@ -225,7 +226,7 @@ class Session:
         """Keep what is in the workspace, answer, give the workspace back."""
         kept = workspace.keep()
         if isinstance(payload, SessionFailed):
-            payload = replace(payload, kept=kept.where)
+            payload = payload.but(kept=kept.where)
         self._answer(payload)
         workspace.give_back()
 

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 
 from factory.base.process import RUN_MARK
-from factory.git.candidates import Person
+from factory.git.objects import Person
 
 _PASSED = ("LANG", "LANGUAGE", "TERM", "COLORTERM", "TZ", "NO_COLOR")
 _DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from factory.base.files import replace_file, sync_folder
 from factory.base.ids import CommitId, SessionId
-from factory.git.candidates import Person
+from factory.git.objects import Person
 from factory.git.repository import Repository
 
 

@@ -16,7 +16,7 @@ from factory.base.files import printable
 from factory.base.ids import CommitId, SessionId
 from factory.base.process import RUN_MARK, Finished, Limits
 from factory.git import worktrees
-from factory.git.candidates import Person
+from factory.git.objects import Person
 from factory.git.repository import Repository
 from factory.workspaces import cgroup, collecting, include, leases, private_git, salvage, valve
 from factory.workspaces.confinement import Confinement, confine, shown_paths

@@ -7,8 +7,7 @@ import pytest
 
 from factory.base.ids import CommitId
 from factory.git import objects, repository
-from factory.git.candidates import Person
-from factory.git.objects import Objects
+from factory.git.objects import Objects, Person
 from factory.git.repository import Move, RefMoved, Repository
 from tests.conftest import commit, git
 

@@ -17,11 +17,16 @@ from .exchange import import_, lost
 def described(repo: Repository) -> None:
     """A few beads with everything that the format knows, one dropped, one that needs the dropped one."""
     store, ana = Store(repo), "human:ana@example.org"
-    later = store.open(BeadOpened("Later", not_before="2031-01-01T00:00:00.000Z", origin="github:a/b#1"), ana)
-    epic = store.open(BeadOpened("Everything", "first\n\nsecond “line” 🔥", 0, ("area/x", "b"), relates=(later,)), ana)
-    dropped = store.open(BeadOpened("Not this"), ana)
-    store.append(dropped, BeadDropped("too dear"), ana)
-    store.open(BeadOpened("A part", part_of=(epic,), needs=(dropped,), found_from=(dropped,)), ana)
+    later = store.open(BeadOpened(title="Later", not_before="2031-01-01T00:00:00.000Z", origin="github:a/b#1"), ana)
+    epic = store.open(
+        BeadOpened(
+            title="Everything", text="first\n\nsecond “line” 🔥", priority=0, labels=("area/x", "b"), relates=(later,)
+        ),
+        ana,
+    )
+    dropped = store.open(BeadOpened(title="Not this"), ana)
+    store.append(dropped, BeadDropped(reason="too dear"), ana)
+    store.open(BeadOpened(title="A part", part_of=(epic,), needs=(dropped,), found_from=(dropped,)), ana)
 
 
 def exported(folder: Path, *words: str) -> list[dict[str, Any]]:

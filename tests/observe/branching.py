@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 
 from factory.base.ids import CommitId
 from factory.beads.branch import REF
-from factory.git.candidates import Person
-from factory.git.objects import Objects
+from factory.git.objects import Objects, Person
 from factory.git.repository import Repository
 from tests.beads.making import Maker
 

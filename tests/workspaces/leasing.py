@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from factory.base.ids import CommitId, SessionId
-from factory.git.candidates import Person
+from factory.git.objects import Person
 from factory.git.repository import find
 from factory.workspaces.sandboxes import choose
 from factory.workspaces.workspace import LeaseRequest, lease

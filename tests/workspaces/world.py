@@ -12,7 +12,7 @@ import pytest
 from factory.base import process
 from factory.base.ids import CommitId, new_session_id
 from factory.base.process import Finished, Limits
-from factory.git.candidates import Person
+from factory.git.objects import Person
 from factory.git.repository import Repository, find
 from factory.workspaces.sandbox import Sandbox
 from factory.workspaces.workspace import LeaseRequest, Workspace, lease
