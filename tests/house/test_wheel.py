@@ -45,8 +45,8 @@ def test_it_is_typed_licensed_and_has_both_commands(wheel: zipfile.ZipFile) -> N
 
     assert "factory/py.typed" in names
     assert any(name.startswith(info) and name.endswith("LICENSE") for name in names)
-    assert "factory = factory.cli.main:main" in commands
-    assert "git-factory = factory.cli.main:main" in commands
+    assert "factory = factory.cli.entry:main" in commands
+    assert "git-factory = factory.cli.entry:main" in commands
     assert (about["Name"], about["License-Expression"]) == ("git-factory", "Apache-2.0")
     assert about["Requires-Python"] == ">=3.11"
 
