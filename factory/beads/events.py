@@ -169,3 +169,11 @@ def in_order(events: Iterable[Event]) -> list[Event]:
         if other is not event and other != event:
             by_id[event.id] = min(other, event, key=Event.line)
     return [by_id[id_] for id_ in sorted(by_id)]
+
+
+def sentence(event: Event) -> str:
+    """What an event says in a few words, for commit messages and for people."""
+    what = event.type.removeprefix("bead_").replace("_", " ")
+    detail = next((str(event.data[key]) for key in ("title", "reason", "gate", "agent") if event.data.get(key)), "")
+    words = f"{event.on}: {what}" + (f" ({detail})" if detail else "")
+    return " ".join(words.split())[:200]

@@ -19,7 +19,7 @@ from factory.beads.absorb import catch_up
 from factory.beads.allowed import TAKES, check
 from factory.beads.bead import Bead
 from factory.beads.changes import Changes
-from factory.beads.events import Event
+from factory.beads.events import Event, sentence
 from factory.beads.fold import apply
 from factory.beads.graph import Blocked, check_edge, cycles, standings
 from factory.beads.stories import NoSuchBead, Stories
@@ -276,11 +276,3 @@ class Store(Stories):
             self.changes.announce(self.relative(path), by, says)
         except OSError as error:
             raise log.NotWritten(path, error) from error
-
-
-def sentence(event: Event) -> str:
-    """What an event says in a few words, for commit messages and for people."""
-    what = event.type.removeprefix("bead_").replace("_", " ")
-    detail = next((str(event.data[key]) for key in ("title", "reason", "gate", "agent") if event.data.get(key)), "")
-    words = f"{event.on}: {what}" + (f" ({detail})" if detail else "")
-    return " ".join(words.split())[:200]

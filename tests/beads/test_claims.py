@@ -28,7 +28,7 @@ def clock() -> HandClock:
 
 def desk(root: Path, name: str, clock: HandClock) -> Desk:
     git(root, "clone", "-q", str(root / "remote.git"), name)
-    return Desk(Remote(repository.find(root / name), "origin"), clock.now_ms)
+    return Desk(Remote(repository.find(root / name), "origin"), name, clock.now_ms)
 
 
 @pytest.fixture

@@ -233,3 +233,15 @@ def test_verify_says_what_it_checked_and_exits_with_1_on_a_problem(
     assert found.code == 1
     assert event in found.document["problems"][0]["problem"]
     assert found.document["checked"]["beads"] == 1
+
+
+def test_a_branch_that_was_cut_back_is_found_and_made_whole(repo: Repository, store: Store) -> None:
+    bead = opened(store)
+    store.commit()
+    store.append(bead, BeadCommented(text="one"), ANA)
+    store.commit()
+    head = git(repo.root, "rev-parse", BRANCH).strip()
+    git(repo.root, "update-ref", f"refs/heads/{BRANCH}", f"{head}~1")
+    assert [problem.where for problem in verify(repo, store).problems] == [BRANCH]
+    git(repo.root, "merge-base", "--is-ancestor", head, BRANCH)
+    assert verify(repo, store).problems == ()
