@@ -20,7 +20,7 @@ NOT_INSTALLABLE = {"ticket": "a shell script in no package registry"}
 
 @dataclass(frozen=True)
 class Seeds:
-    """https://www.npmjs.com/package/@os-eco/seeds-cli: one JSONL file, one line a task, rewritten on each change."""
+    """npm's ``@os-eco/seeds-cli``: one JSONL file, one line a task, rewritten on each change."""
 
     bin: Path
     name: str = "seeds"
@@ -74,7 +74,7 @@ class Seeds:
 
 @dataclass(frozen=True)
 class Backlog:
-    """https://www.npmjs.com/package/backlog.md: one Markdown file a task."""
+    """npm's ``backlog.md``: one Markdown file a task."""
 
     bin: Path
     name: str = "Backlog.md"

@@ -71,9 +71,9 @@ class Beads(_Table):
     sign: bool = False
     """Sign its commits with the user's git signing key (``gpg.format``, ``user.signingKey``)."""
     remote: str = ""
-    """The remote where clones meet: claims are taken there too, and ``factory sync`` means it.
+    """The name of the remote where clones meet: claims are taken there too, and ``factory sync`` means it.
 
-    Empty: claims hold in this clone, and sync takes the only remote, or ``origin``.
+    Empty: claims hold in this clone, and sync takes ``origin``, or the only remote.
     """
 
 
