@@ -18,10 +18,10 @@ help:
 	@echo "make test      the whole test suite, with branch coverage"
 	@echo "make coverage  the lines that the last make test did not reach"
 	@echo "make check     everything that must hold: format, lint, types, import contracts, tests"
-	@echo "make sweep     long: kill -9 at twenty moments of a run on a repository of 5,000 files"
+	@echo "make sweep     long: kill -9 at twenty moments of a run on a repository of 5,000 files; every attack on the store"
 	@echo "make bench     the benchmarks, small: minutes; PEERS=1 adds seeds from the npm registry"
 	@echo "make bench-beads  the bead store at 100,000 beads, beside its peers; STORE=… reuses a big store"
-	@echo "make setup     only the set-up: a virtual environment, and bubblewrap where it may be installed"
+	@echo "make setup     only the set-up: a virtual environment, and bubblewrap and strace where they may be installed"
 	@echo "make clean     remove what the above made"
 
 setup: $(DEV_READY)
@@ -49,6 +49,7 @@ check: lint
 
 sweep: $(DEV_READY)
 	@FACTORY_SWEEP=20 FACTORY_SWEEP_FILES=5000 $(BIN)/python -m pytest -o timeout=3600 tests/crash $(ARGS)
+	@FACTORY_SWEEP=3 $(BIN)/python -m pytest -o timeout=7200 tests/beads/attack $(ARGS)
 
 bench: $(DEV_READY)
 	$(BIN)/python -m benchmarks.startup

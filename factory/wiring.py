@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from factory.base.ids import CommitId
-from factory.beads.store import Store
+from factory.beads.store import Store, person
 from factory.git import repository
 from factory.git.repository import Repository
 
@@ -65,8 +65,7 @@ class Office:
     @cached_property
     def person(self) -> str:
         """Who is at the keyboard, as the author of events."""
-        name, email = self.repo.identity()
-        return f"human:{email or name}"
+        return person(self.repo)
 
     @cached_property
     def target(self) -> str:

@@ -96,7 +96,10 @@ class HybridClock:
     """Makes event ids that sort by hybrid logical time (Kulkarni et al., 2014).
 
     An id is 48 bits of milliseconds, 16 bits of counter and 64 bits of node, as 26 characters. It
-    is larger than every id this process made and every id it was shown, whatever the wall clock does.
+    is larger than every id this process made by its own clock and than the id it was shown, whatever
+    the wall clock does. An id that was shown counts for that one answer alone: a bead that comes from
+    the year 9999 must not take every other bead there. So that two such answers differ, each then has
+    a node of its own.
     """
 
     def __init__(self, clock: Clock, node: int | None = None) -> None:
@@ -109,12 +112,13 @@ class HybridClock:
         """The next id, later than ``seen``, and the wall-clock milliseconds it was made at."""
         now = self._clock.now_ms()
         with self._mutex:
-            latest = max(self._last, _time_of(seen)) if seen else self._last
-            self._last = (now, 0) if now > latest[0] else _after(latest)
-            ms, counter = self._last
+            self._last = (now, 0) if now > self._last[0] else _after(self._last)
+            (ms, counter), node = self._last, self._node
+        if seen and _time_of(seen) >= (ms, counter):
+            (ms, counter), node = _after(_time_of(seen)), int.from_bytes(os.urandom(8), "big")
         if ms >> _TIME_BITS:
             raise OutOfTime(seen)
-        number = (ms << (_COUNTER_BITS + _NODE_BITS)) | (counter << _NODE_BITS) | self._node
+        number = (ms << (_COUNTER_BITS + _NODE_BITS)) | (counter << _NODE_BITS) | node
         return EventId(_encode(number)), now
 
 

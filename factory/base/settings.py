@@ -127,6 +127,11 @@ class Loaded:
     origins: Mapping[str, str]
 
 
+def files(root: Path) -> tuple[Path, Path]:
+    """The files that the settings for the work tree at ``root`` come from, whether they are there or not."""
+    return user_file(), root / FILE
+
+
 def load(root: Path, *, overrides: Mapping[str, object] | None = None) -> Loaded:
     """The settings for the work tree at ``root``; ``overrides`` come from the command line."""
     layers = [

@@ -50,7 +50,7 @@ def apply(bead: Bead | None, event: Event) -> Bead | None:
 def _changes(bead: Bead | None, event: Event) -> Changes | None:
     """What an event changes, by field, or ``None`` when it is not for this program or came before the opening."""
     if event.version > VERSION or event.type not in EVENT_TYPES:
-        return None
+        return {"last": event.id} if bead else None  # what is written next comes after it all the same
     try:
         state = check(bead, event)
     except Refused as refusal:

@@ -39,7 +39,7 @@ def append(path: Path, events: Sequence[Event], *, aside: Path) -> None:
     """Add ``events`` to the file at ``path`` durably; the caller holds the store's lock.
 
     A torn last line left by a crash is moved to the folder ``aside`` first. When the disk refuses, the
-    file is cut back to what it was and ``NotWritten`` is raised.
+    file is cut back to what it was, or goes if it was not there, and ``NotWritten`` is raised.
     """
     data = b"".join(_fitting(event) for event in events)
     try:
@@ -50,13 +50,15 @@ def append(path: Path, events: Sequence[Event], *, aside: Path) -> None:
             try:
                 write_all(fd, data)
                 os.fsync(fd)
+                if size == 0 or made:
+                    sync_folder(path.parent)
             except OSError:
                 os.ftruncate(fd, size)
+                if size == 0:
+                    path.unlink()
                 raise
         finally:
             os.close(fd)
-        if size == 0 or made:
-            sync_folder(path.parent)
     except OSError as error:
         raise NotWritten(path, error) from error
 
@@ -118,13 +120,18 @@ def _synced(fd: int) -> OSError | None:
 
 
 def heal(path: Path, *, aside: Path) -> None:
-    """Move a torn last line of the file at ``path`` to ``aside``; raises ``OSError``. Under the store's lock."""
+    """Move a torn last line of the file at ``path`` to ``aside``; raises ``OSError``. Under the store's lock.
+
+    A file that then holds nothing goes: its writer died between making it and writing to it.
+    """
     try:
         fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     except FileNotFoundError:
         return
     try:
-        _without_torn_tail(fd, path, aside)
+        if _without_torn_tail(fd, path, aside) == 0:
+            path.unlink()
+            sync_folder(path.parent)
     finally:
         os.close(fd)
 

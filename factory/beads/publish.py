@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from factory.base.errors import TryAgain
-from factory.base.files import read_plain
+from factory.base.files import read_plain, sync_folder
 from factory.base.ids import BlobId, CommitId
 from factory.beads.absorb import LiveCopy, catch_up, take_in, whole_lines
 from factory.beads.branch import ATTRIBUTES, BRANCH, PUBLISHED, REF, InTheWay, make_commit
@@ -190,4 +190,5 @@ def restore(repo: Repository, live: Path) -> None:
     live.parent.mkdir(parents=True, exist_ok=True)
     os.sync()  # the files must be on the disk before the name that says they are whole
     (fresh / "beads").replace(live)
+    sync_folder(live.parent)  # an event that is synced in a folder whose name is not may still be lost
     shutil.rmtree(fresh)

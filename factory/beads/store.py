@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 from factory.base.clock import Clock, WallClock, iso
 from factory.base.errors import Refused, UserError
-from factory.base.files import replace_file
-from factory.base.ids import BeadId, HybridClock, SessionId, new_bead_id, new_bead_ids, random_base32
+from factory.base.files import read_plain, replace_file
+from factory.base.ids import BeadId, EventId, HybridClock, SessionId, new_bead_id, new_bead_ids, random_base32
 from factory.beads import log, publish
 from factory.beads.absorb import catch_up
 from factory.beads.allowed import TAKES, check
 from factory.beads.bead import Bead
 from factory.beads.changes import Changes
-from factory.beads.events import Event, sentence
+from factory.beads.events import Event, parse_lines, sentence
 from factory.beads.fold import apply
 from factory.beads.graph import Blocked, check_edge, cycles, standings
 from factory.beads.stories import NoSuchBead, Stories
@@ -66,6 +66,7 @@ class Store(Stories):
         self._sign = sign or bool
         self._clock = clock or WallClock()
         self._ids = HybridClock(self._clock)
+        self._recorded: dict[Path, EventId] = {}
         self._lock = repo.state_dir / "store.lock"
         self._name = repo.state_dir / "clone"
 
@@ -169,9 +170,10 @@ class Store(Stories):
     def record(self, bead: str, session: SessionId, type_: str, by: str, facts: Mapping[str, object]) -> None:
         """Append one event to a session's ledger; only the session's own process calls this."""
         with self._writing():
-            event_id, ms = self._ids.next()
-            event = Event(event_id, iso(ms), by, BeadId(bead), session, type_, dict(facts))
             path = self.path(bead).with_suffix("") / f"{session}.jsonl"
+            event_id, ms = self._ids.next(self._recorded.get(path) or _latest(path))
+            self._recorded[path] = event_id
+            event = Event(event_id, iso(ms), by, BeadId(bead), session, type_, dict(facts))
             self._announced(path, f"{bead}: {session} recorded its work", event)
 
     def commit(self, *, everything: bool = False) -> None:
@@ -276,3 +278,18 @@ class Store(Stories):
             self.changes.announce(self.relative(path), by, says)
         except OSError as error:
             raise log.NotWritten(path, error) from error
+
+
+def person(repo: Repository) -> str:
+    """Who is at the keyboard, as the author of events."""
+    name, email = repo.identity()
+    return f"human:{email or name}"
+
+
+def _latest(ledger: Path) -> EventId | None:
+    """The id of the last event of a ledger, of which only its own process may have written more since."""
+    try:
+        items = parse_lines(read_plain(ledger), ledger.name)
+    except FileNotFoundError:
+        return None
+    return max((item.id for item in items if isinstance(item, Event)), default=None)

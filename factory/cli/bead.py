@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from factory.base.files import printable
 from factory.cli import answers, bead_holding, bead_reading, bead_transfer, output, reading
 from factory.cli.bead_reading import BeadArg
 from factory.cli.context import here
@@ -39,22 +38,23 @@ def add(  # one option a field of the bead
     json: Json = False,
 ) -> None:
     """Open a bead without giving it to anybody."""
-    from factory.beads.payloads import BeadOpened, checked
+    from factory.base.remembered import Remembered, remember
+    from factory.base.settings import files
+    from factory.cli.opening import open_bead
 
     place = here()
-    payload = checked(
-        BeadOpened,
-        title=title,
-        text=file.read_text() if file else text,
-        priority=priority,
-        labels=tuple(label or ()),
-        needs=tuple(needs or ()),
-        part_of=(part_of,) if part_of else (),
-        not_before=not_before or "",
-    )
-    bead = place.store.open(payload, place.person, place.settings.prefix)
-    place.store.commit()
-    _show_result(place, bead, as_json=json, says="opened")
+    said = {
+        "title": title,
+        "text": file.read_text() if file else text,
+        "priority": priority,
+        "labels": label or [],
+        "needs": needs or [],
+        "part_of": [part_of] if part_of else [],
+        "not_before": not_before or "",
+    }
+    settings = Remembered(place.settings.prefix, place.settings.beads.sign)
+    open_bead(place.store, place.repo.state_dir, place.person, settings.prefix, said, as_json=json)
+    remember(place.repo.state_dir, files(place.repo.main_root), settings)
 
 
 @app.command()
@@ -176,5 +176,4 @@ def _show_result(place: Office, bead: str, *, as_json: bool, says: str) -> None:
         say, _ = reading.asked(str(place.repo.state_dir), partial(answers.shown, bead=bead, as_json=True))
         say()
         return
-    title = f": {printable(place.store.bead(bead).title)}" if says == "opened" else ""
-    output.say(f"{bead}  {says}{title}")
+    output.say(f"{bead}  {says}")

@@ -16,6 +16,10 @@ def main() -> None:
         sys.exit(0)
     except KeyboardInterrupt:
         sys.exit(130)
+    except Exception as error:  # noqa: BLE001 - the edge of the process
+        from factory.cli.telling import tell_bug
+
+        sys.exit(tell_bug(error, as_json="--json" in sys.argv))
     if code is None:
         from factory.cli.main import main as in_full
 

@@ -1,7 +1,6 @@
 """The program: a table of commands, each imported when it is called, and the edge where errors end."""
 
 import importlib
-import json
 import os
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ from typer.core import TyperGroup
 
 from factory import __version__
 from factory.base.errors import FactoryError
+from factory.cli.telling import tell, tell_bug
 
 COMMANDS = {
     "init": ("factory.cli.init", "Set a repository up: settings, the beads branch, nothing else."),
@@ -33,7 +33,6 @@ COMMANDS = {
 }
 """Every command: its module, whose ``app`` is the command, and its line in the help (empty: not shown)."""
 
-EXIT_BUG = 3
 EXIT_INTERRUPTED = 130
 
 _WRONG_CALL: Any = typer.BadParameter.__mro__[2]
@@ -106,12 +105,8 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
-    except Exception as error:  # the edge of the process
-        if os.environ.get("FACTORY_DEBUG"):
-            raise
-        sentence = f"factory has a bug: {type(error).__name__}: {error}"
-        hint = "FACTORY_DEBUG=1 shows where; please report it"
-        sys.exit(tell(sentence, hint, EXIT_BUG, as_json="--json" in arguments))
+    except Exception as error:  # noqa: BLE001 - the edge of the process
+        sys.exit(tell_bug(error, as_json="--json" in arguments))
 
 
 def tell_usage(error: Any, *, as_json: bool) -> int:
@@ -123,13 +118,3 @@ def tell_usage(error: Any, *, as_json: bool) -> int:
     sentence = " ".join(error.format_message().rstrip(".").split())
     hint = f"{context.command_path if context else 'factory'} -h shows how it is called"
     return tell(sentence, hint, error.exit_code, as_json=as_json)
-
-
-def tell(sentence: str, hint: str, code: int, *, as_json: bool) -> int:
-    """Say on standard error what went wrong and what helps; the answer is the exit code."""
-    if as_json:
-        document = {"schema": 1, "error": {"sentence": sentence, "hint": hint, "exit_code": code}}
-        sys.stderr.write(json.dumps(document) + "\n")
-    else:
-        sys.stderr.write(f"factory: {sentence}\n" + (f"hint: {hint}\n" if hint else ""))
-    return code

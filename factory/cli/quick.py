@@ -1,4 +1,4 @@
-"""The quick way in: the commands that only read beads, answered before typer is imported.
+"""The quick way in: the commands that only read beads, and the one that opens one, before typer is imported.
 
 It understands well-formed calls of these commands and nothing else: for whatever is odd (a wrong option, help, a
 repository that only git can judge, a bead that is not there) it does nothing, and the commands themselves do all.
@@ -51,7 +51,11 @@ _COMMANDS: dict[str, tuple[Callable[..., Any], dict[str, tuple[str, str]], int, 
 
 def answer(words: Sequence[str]) -> int | None:
     """Answer the call ``factory WORDS`` and give its exit code; ``None``: nothing was done."""
-    if len(words) < 2 or words[0] != "bead" or words[1] not in _COMMANDS or "_FACTORY_COMPLETE" in os.environ:  # noqa: PLR2004
+    if len(words) < 2 or words[0] != "bead" or "_FACTORY_COMPLETE" in os.environ:  # noqa: PLR2004
+        return None
+    if words[1] == "add":
+        return _added(words[2:])
+    if words[1] not in _COMMANDS:
         return None
     ask, options, least, most = _COMMANDS[words[1]]
     understood = _understood(words[2:], options)
@@ -65,6 +69,38 @@ def answer(words: Sequence[str]) -> int | None:
         return reading.told(place, lambda lookup: ask(lookup, *arguments, **named))
     except (Unknown, *BROKEN, OSError):
         return None
+
+
+_ADD = {
+    **_JSON,
+    **dict.fromkeys(("-m", "--text"), ("text", _TEXT)),
+    **dict.fromkeys(("-p", "--priority"), ("priority", _NUMBER)),
+    **dict.fromkeys(("-l", "--label"), ("labels", _TEXTS)),
+    "--needs": ("needs", _TEXTS),
+    "--part-of": ("part_of", _TEXTS),
+    "--not-before": ("not_before", _TEXT),
+}
+
+
+def _added(words: Sequence[str]) -> int | None:
+    """Open a bead, the one thing that is written the quick way; ``None``: nothing was done."""
+    understood = _understood(words, _ADD)
+    if understood is None or len(understood[0]) != 1 or len(understood[1].get("part_of", ())) > 1:
+        return None
+    (title,), named = understood
+    place = state_dir(".")
+    if place is None or not os.path.exists(f"{place}/settings.json"):
+        return None
+    from factory.base.errors import FactoryError
+    from factory.cli.opening import quickly
+
+    as_json = named.pop("as_json", False)
+    try:
+        return 0 if quickly(place, {"title": title, **named}, as_json=as_json) else None
+    except FactoryError as error:
+        from factory.cli.telling import tell
+
+        return tell(error.sentence, error.hint, error.exit_code, as_json=as_json)
 
 
 def _understood(words: Sequence[str], options: dict[str, tuple[str, str]]) -> tuple[list[str], dict[str, Any]] | None:
@@ -96,7 +132,7 @@ def _put(named: dict[str, Any], key: str, kind: str, value: str) -> bool:
     if not value or value.startswith("-"):
         return False
     if kind == _NUMBER:
-        if not (value.isascii() and value.isdecimal() and 0 < int(value) < 2**31):
+        if not (value.isascii() and value.isdecimal() and int(value) < 2**31 and (key != "limit" or int(value))):
             return False
         named[key] = int(value)
     elif kind == _TEXTS:

@@ -10,7 +10,8 @@ import typer
 from typer.testing import CliRunner
 
 from factory.base.locks import held
-from factory.cli.main import COMMANDS, EXIT_BUG, app
+from factory.cli.main import COMMANDS, app
+from factory.cli.telling import EXIT_BUG
 from factory.git.repository import Repository
 from factory.observe import card
 from tests.conftest import commit
