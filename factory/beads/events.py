@@ -6,6 +6,7 @@ that two clones that hold the same event hold the same bytes.
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from operator import itemgetter
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -61,6 +62,7 @@ class Damage(NamedTuple):
 
 
 _MARKERS = (b"<<<<<<<", b"=======", b">>>>>>>", b"|||||||")
+_DRESSED = (b"", b"\xef")
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -68,7 +70,8 @@ def _no_constant(name: str) -> object:
     raise ValueError(f"{name} is not JSON")
 
 
-_scan = json.JSONDecoder(parse_constant=_no_constant).raw_decode
+_scan = json.JSONDecoder(parse_constant=_no_constant).scan_once  # type: ignore[attr-defined]
+_fields = itemgetter("v", "id", "at", "by", "on", "session", "type", "data")
 
 
 def parse_line(raw: bytes) -> Event | str:
@@ -77,8 +80,8 @@ def parse_line(raw: bytes) -> Event | str:
         return f"a line of {len(raw)} bytes, and {MAX_LINE_BYTES} is the most"
     try:
         text = raw.decode().strip(" \t\r\n")
-        record, end = _scan(text)
-    except (ValueError, RecursionError):
+        record, end = _scan(text, 0)
+    except (ValueError, RecursionError, StopIteration):
         return _what_else(raw)
     if end != len(text):
         return "more than one JSON value on the line"
@@ -88,9 +91,12 @@ def parse_line(raw: bytes) -> Event | str:
 
 
 def _event(record: dict[str, object]) -> Event | str:
-    get = record.get
-    version, id_, at, by, on = get("v"), get("id"), get("at"), get("by"), get("on")
-    session, type_, data = get("session"), get("type"), get("data")
+    try:
+        version, id_, at, by, on, session, type_, data = _fields(record)
+    except KeyError:
+        if "session" not in record:
+            return _event(record | {"session": None})
+        return "not an event: a field is missing or of the wrong type"
     if not (
         isinstance(version, int)
         and isinstance(data, dict)
@@ -129,8 +135,7 @@ def parse_lines(raw: bytes, file: str) -> Iterator[Event | Damage]:
     *lines, tail = raw.split(b"\n")
     seen: dict[str, bytes] = {}
     for number, line in enumerate(lines, start=1):
-        dressed = _dress(line)
-        if dressed:
+        if (line[:1] in _DRESSED or line[-1:] == b"\r") and (dressed := _dress(line)):
             yield Damage(file, number, dressed)
             line = line.removeprefix(_BOM).rstrip(b"\r")  # noqa: PLW2901 - what is read is the line without its dress
             if not line:

@@ -25,7 +25,7 @@ def fill(db: sqlite3.Connection, state_dir: Path) -> None:
         db.execute(f"PRAGMA {pragma}")
     create(db)
     db.execute("BEGIN")
-    with _without_collector():
+    with without_collector():
         _read_all(db, f"{state_dir}/live/beads")
         create_indices(db)
         stand_all(db)
@@ -36,7 +36,7 @@ def fill(db: sqlite3.Connection, state_dir: Path) -> None:
 
 
 @contextlib.contextmanager
-def _without_collector() -> Iterator[None]:
+def without_collector() -> Iterator[None]:
     """Nothing here makes cycles of objects, and looking for them among a million costs a third of the time."""
     was_on = gc.isenabled()
     gc.disable()

@@ -14,7 +14,7 @@ from factory.beads.events import Event
 from factory.beads.fold import apply
 from factory.beads.graph import as_node
 from factory.beads.index_files import Shelf, bead_of, folded, is_of_beads, is_pack, look_at_pack, read
-from factory.beads.index_fill import remember
+from factory.beads.index_fill import remember, without_collector
 from factory.beads.index_standing import Change, stand
 from factory.beads.index_tables import WORDY, Batch, File, forget_links
 from factory.beads.lookup import SMALL, folder, walk
@@ -52,13 +52,15 @@ class Update:
         self._last = 0
         self._written: set[str] = set()
         self._shelf = Shelf(self._top)
+        self._has_packs = db.execute("SELECT 1 FROM packed").fetchone() is not None
         self._damaged = {path for (path,) in db.execute("SELECT DISTINCT path FROM damage")}
 
     def run(self, *, everything: bool) -> None:
         """Bring the tables up to what the files are now; with ``everything`` every file is looked at."""
         self._db.execute("BEGIN IMMEDIATE")
         try:
-            self._run(everything=everything)
+            with without_collector():
+                self._run(everything=everything)
         except BaseException:
             self._db.rollback()
             raise
@@ -126,6 +128,7 @@ class Update:
             return before
         file, beads, problems = looked
         self._files += 1
+        self._has_packs = True
         self._db.execute("INSERT INTO files VALUES(?, ?, ?, ?, ?, ?, ?)", file)
         self._db.executemany("INSERT INTO packed VALUES(?, ?)", ((bead, path) for bead in beads))
         for damage in problems:
@@ -192,6 +195,8 @@ class Update:
 
     def _packs(self, bead_id: str) -> list[str]:
         """The packs that have events of a bead."""
+        if not self._has_packs:
+            return []
         query = "SELECT pack FROM packed WHERE bead = ? ORDER BY pack"
         return [pack for (pack,) in self._db.execute(query, (bead_id,))]
 
@@ -207,20 +212,18 @@ class Update:
         if stored is None and bead is None:
             return
         number = stored.number if stored else self._next_number()
-        is_linked_anew = stored is None or bead is None or (bead.edges, bead.labels) != (
-            stored.bead.edges, stored.bead.labels,
-        )  # fmt: skip
-        if is_linked_anew and stored is not None:
+        was = stored.bead if stored else None
+        if was is not None and (bead is None or (bead.edges, bead.labels) != (was.edges, was.labels)):
             forget_links(self._db, number, bead_id)
         if bead is None:
             self._db.execute("DELETE FROM beads WHERE number = ?", (number,))
             self._db.execute("DELETE FROM stories WHERE number = ?", (number,))
         else:
-            self._batch.bead(number, bead, latest, linked=is_linked_anew)
+            self._batch.bead(number, bead, latest, was)
         if wordy or bead is None:
             self._batch.unsearched(number)
         self._written.add(bead_id)
-        before, after = (as_node(one) if one else None for one in (stored and stored.bead, bead))
+        before, after = (as_node(one) if one else None for one in (was, bead))
         if before != after:
             self._changes.append(Change(BeadId(bead_id), before, after))
 

@@ -656,7 +656,9 @@ def test_a_corrupt_line_is_named_and_all_the_rest_still_loads(world: World) -> N
     file.write_bytes(file.read_bytes() + b'{"v":1,"id":\xff\n')
     where = f"beads/{file.parent.name}/{file.name}:2"
 
-    assert [bead["title"] for bead in world.beads()] == ["one", "two"]
+    listed = world.factory("bead", "list", "--json")
+    assert [bead["title"] for bead in listed.document["beads"]] == ["one", "two"]
+    assert (listed.code, listed.err.startswith(f"factory: {where}: ")) == (1, True)
 
     verified = world.factory("verify")
     assert verified.code == 1

@@ -225,10 +225,11 @@ class World:
     def everything(self) -> dict[str, bytes]:
         """Every file of the repository, its git directory, its worktrees and the person's home.
 
-        Left out are locks, the card of the last floor, and trust, which ``FACTORY_YES_TRUST`` gives explicitly.
+        Left out are locks, the card of the last floor, the index, which follows from the beads, and trust,
+        which ``FACTORY_YES_TRUST`` gives explicitly.
         """
         files = {path for path in self.top.rglob("*") if path.is_file() and path.suffix != ".lock"}
-        left_out = ("beside.log", "floor.json", "trusted")
+        left_out = ("beside.log", "floor.json", "index.sqlite", "trusted")
         return {str(path): path.read_bytes() for path in sorted(files) if not {*path.parts} & {*left_out}}
 
 
