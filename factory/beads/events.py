@@ -6,7 +6,8 @@ that two clones that hold the same event hold the same bytes.
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from operator import itemgetter
+from itertools import islice
+from operator import itemgetter, lt
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -168,8 +169,12 @@ def in_order(events: Iterable[Event]) -> list[Event]:
     Of two events with one id and different content, which no writer makes, the bytewise smaller counts in
     every clone.
     """
+    listed = list(events)
+    ids = [event.id for event in listed]
+    if all(map(lt, ids, islice(ids, 1, None))):  # as they nearly always stand
+        return listed
     by_id: dict[EventId, Event] = {}
-    for event in events:
+    for event in listed:
         other = by_id.setdefault(event.id, event)
         if other is not event and other != event:
             by_id[event.id] = min(other, event, key=Event.line)

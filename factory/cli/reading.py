@@ -55,6 +55,15 @@ def asked(state_dir: str, answer: Answer, *, searchable: bool = False) -> tuple[
     raise AssertionError("the last lookup answers or raises")
 
 
+def look_at_everything(state_dir: str) -> None:
+    """Have the index look at every file, also at those that nobody announced."""
+    from pathlib import Path
+
+    from factory.beads.index import Index
+
+    Index(Path(state_dir)).refreshed(everything=True).close()
+
+
 def _lookups(state_dir: str, *, searchable: bool) -> Iterator[Lookup]:
     """The index as it stands if it is fresh, then brought up to date, then after a look at every file, then anew."""
     lookup = opened(state_dir)

@@ -7,6 +7,7 @@ import typer
 from factory.cli import output
 from factory.cli.context import here
 from factory.cli.options import Json
+from factory.cli.reading import look_at_everything
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -27,6 +28,7 @@ def sync(
     beads = place.settings.beads
     chosen = choose(place.repo, remote, default=beads.remote)
     report = run(Clone(place.repo, place.store, beads.sign), chosen)
+    look_at_everything(str(place.repo.state_dir))
     if json:
         output.document(
             "sync",

@@ -7,6 +7,7 @@ import typer
 from factory.cli import output
 from factory.cli.context import here
 from factory.cli.options import Json
+from factory.cli.reading import look_at_everything
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -18,6 +19,7 @@ def verify(json: Json = False) -> None:
 
     place = here()
     report = check(place.repo, place.store, sign=place.settings.beads.sign)
+    look_at_everything(str(place.repo.state_dir))
     if json:
         problems = [{"where": problem.where, "problem": problem.says} for problem in report.problems]
         notes = [{"where": note.where, "note": note.says} for note in report.notes]
