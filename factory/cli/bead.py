@@ -20,7 +20,10 @@ app = typer.Typer(
 )
 
 NotBefore = Annotated[
-    str | None, typer.Option("--not-before", metavar="TIME", help="Put it off: 2026-12-01, or 2026-12-01T09:00Z.")
+    str | None,
+    typer.Option(
+        "--not-before", metavar="TIME", help="Put it off until 2026-12-01 or 2026-12-01T09:00Z; '' ends that."
+    ),
 ]
 Priority = Annotated[int, typer.Option("-p", "--priority", min=0, max=4, help="0 is most urgent.")]
 
@@ -32,12 +35,14 @@ def add(  # one option a field of the bead
     file: Annotated[Path | None, typer.Option("-F", "--text-file", help="Read the description from a file.")] = None,
     priority: Priority = 2,
     label: Annotated[list[str] | None, typer.Option("-l", "--label", help="A label; may be repeated.")] = None,
-    needs: Annotated[list[str] | None, typer.Option("--needs", help="A bead that must land first.")] = None,
+    needs: Annotated[
+        list[str] | None, typer.Option("--needs", help="A bead that must land first; may be repeated.")
+    ] = None,
     part_of: Annotated[str | None, typer.Option("--part-of", help="The bead that this is a part of.")] = None,
     not_before: NotBefore = None,
     json: Json = False,
 ) -> None:
-    """Open a bead without giving it to anybody."""
+    """Open a bead: describe work. factory run works on it, or claim it yourself."""
     from factory.base.remembered import Remembered, remember
     from factory.base.settings import files
     from factory.cli.opening import open_bead
@@ -60,15 +65,15 @@ def add(  # one option a field of the bead
 @app.command()
 def edit(
     bead: BeadArg,
-    title: Annotated[str | None, typer.Option("--title")] = None,
-    text: Annotated[str | None, typer.Option("-m", "--text")] = None,
-    priority: Annotated[int | None, typer.Option("-p", "--priority", min=0, max=4)] = None,
+    title: Annotated[str | None, typer.Option("--title", help="The new title.")] = None,
+    text: Annotated[str | None, typer.Option("-m", "--text", help="The new description, in Markdown.")] = None,
+    priority: Annotated[int | None, typer.Option("-p", "--priority", min=0, max=4, help="0 is most urgent.")] = None,
     label: Annotated[list[str] | None, typer.Option("-l", "--label", help="Add a label.")] = None,
     unlabel: Annotated[list[str] | None, typer.Option("--unlabel", help="Remove a label.")] = None,
     not_before: NotBefore = None,
     json: Json = False,
 ) -> None:
-    """Change a bead's description."""
+    """Change what a bead says of itself."""
     from factory.beads.payloads import BeadEdited, checked
 
     labels = {"add_labels": tuple(label or ()), "remove_labels": tuple(unlabel or ())}
@@ -86,7 +91,10 @@ def link(
     to: Annotated[str, typer.Argument(metavar="OTHER", help="The other bead.")],
     json: Json = False,
 ) -> None:
-    """Add an edge: BEAD needs OTHER, is part_of it, was found_from it, or relates to it."""
+    """Link two beads.
+
+    BEAD needs OTHER, is part_of it, was found_from it, or relates to it.
+    """
     from factory.beads.payloads import BeadLinked, checked
 
     _append(bead, checked(BeadLinked, edge=edge, to=to), as_json=json, says=f"{edge} {to}")
@@ -94,7 +102,7 @@ def link(
 
 @app.command()
 def unlink(bead: BeadArg, edge: str, to: Annotated[str, typer.Argument(metavar="OTHER")], json: Json = False) -> None:
-    """Remove an edge."""
+    """Remove a link between two beads."""
     from factory.beads.payloads import BeadUnlinked, checked
 
     _append(bead, checked(BeadUnlinked, edge=edge, to=to), as_json=json, says=f"no longer {edge} {to}")
@@ -126,7 +134,10 @@ def done(
     reason: Annotated[str, typer.Option("-m", "--reason", help="What shows that nothing needs to change.")],
     json: Json = False,
 ) -> None:
-    """Report, as its holder, that a bead needs no change; or accept what somebody else reported."""
+    """Report that no change is needed, or accept that.
+
+    Who holds the bead reports it; then somebody else accepts it with the same command.
+    """
     from factory.beads.holding import finish_unchanged
 
     place = here()

@@ -30,7 +30,10 @@ def claim(
     hold: For = _HOLD,
     json: Json = False,
 ) -> None:
-    """Take beads to work on by hand: nobody else gets them until the lease ends or you release them."""
+    """Take beads to work on by hand.
+
+    Nobody else gets them until the lease ends or you release them.
+    """
     from factory.beads import holding
 
     if bool(beads) == next_ or (next_ and renew):
@@ -61,7 +64,10 @@ def release(
     reason: Annotated[str, typer.Option("-m", "--reason", help="Why; needed to take it from somebody else.")] = "",
     json: Json = False,
 ) -> None:
-    """Give a bead back, or take it away from whoever holds it: what they do with it afterwards is refused."""
+    """Give a bead back, or take it from its holder.
+
+    What a holder does with it afterwards is refused.
+    """
     from factory.beads import holding
 
     place = here()

@@ -52,7 +52,7 @@ def ready(
 
 
 def blocked(limit: Limit = None, json: Json = False) -> None:
-    """List the open beads that nobody could work on now, each with the reason."""
+    """List the open beads that cannot start now, and why."""
     _tell(here(), partial(answers.blocked, limit=limit, as_json=json))
 
 
@@ -66,7 +66,10 @@ def tree(
     everything: Annotated[bool, typer.Option("-a", "--all", help="Also trees that are finished.")] = False,
     json: Json = False,
 ) -> None:
-    """Show beads with their parts below them, each with its state and what blocks it."""
+    """Show beads with their parts below them.
+
+    Each has its state and what blocks it.
+    """
     from factory.cli.tree import tree as planted
 
     _tell(here(), partial(planted, bead=bead, finished=everything, as_json=json))
@@ -74,12 +77,15 @@ def tree(
 
 def search(
     words: Annotated[
-        list[str], typer.Argument(metavar="WORDS...", help="All of them must be there; the last may go on.")
+        list[str], typer.Argument(metavar="WORDS...", help="All must be there; the last may be a beginning.")
     ],
     limit: Limit = None,
     json: Json = False,
 ) -> None:
-    """Find beads by the words of their titles, texts, comments, summaries and reasons; the best come first."""
+    """Find beads by their words, best first.
+
+    Titles, texts, comments, summaries and reasons are looked through.
+    """
     _tell(here(), partial(answers.found, words=" ".join(words), limit=limit, as_json=json), searchable=True)
 
 

@@ -29,7 +29,9 @@ def import_(
     closed: Annotated[bool, typer.Option("--closed", help="Also what is finished there, as dropped beads.")] = False,
     json: Json = False,
 ) -> None:
-    """Open a bead for each item of another store, of Beads' issues.jsonl or of gh issue list --json.
+    """Open a bead for each item of another tracker.
+
+    Reads Beads' issues.jsonl, what gh issue list --json prints, and what factory bead export wrote.
 
     What is here already is skipped, so it is safe to run twice. What a bead cannot say is reported.
     """
@@ -58,7 +60,10 @@ def export(
     file: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to a file.")] = None,
     json: Json = False,
 ) -> None:
-    """Print beads as JSON lines, one a bead, oldest first; factory bead import reads them."""
+    """Print beads as JSON lines, oldest first.
+
+    factory bead import reads them.
+    """
     from factory.intake.factory_jsonl import record
     from factory.intake.importing import exported
 

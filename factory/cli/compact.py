@@ -14,7 +14,12 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 @app.command()
 def compact(
     before: Annotated[
-        str, typer.Option("--before", metavar="YYYY-MM", help="Pack what ended before this month; else 30 days rest.")
+        str,
+        typer.Option(
+            "--before",
+            metavar="YYYY-MM",
+            help="Pack what ended before this month [default: in months over for 30 days].",
+        ),
     ] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be packed.")] = False,
     json: Json = False,

@@ -15,7 +15,11 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 @app.command()
 def sync(
     remote: Annotated[
-        str, typer.Argument(metavar="REMOTE", help="Its name, URL or path; else the only one, or origin.")
+        str,
+        typer.Argument(
+            metavar="REMOTE",
+            help="Its name, URL or path [default: beads.remote of the settings, else origin or the only one].",
+        ),
     ] = "",
     json: Json = False,
 ) -> None:

@@ -32,7 +32,7 @@ def files() -> Iterator[Path]:
     for path in sorted(TOP.iterdir()):
         if path.is_file() and path.suffix in {".md", ".toml", ".yaml", ""} and path.name != ".git":
             yield path
-    for folder in ("factory", "tests", "templates", "benchmarks", ".ci", ".factory"):
+    for folder in ("factory", "tests", "templates", "benchmarks", "docs", ".ci", ".factory"):
         for path in sorted((TOP / folder).rglob("*")):
             if path.is_file() and not _NOT_OURS & set(path.parts) and path.suffix != ".pyc":
                 yield path
