@@ -85,6 +85,8 @@ def _check_more(bead: Bead, event: Event) -> None:
             raise NotYours(event.on, type_, event.session)
         if run.until and event.at > run.until and type_ != "session_failed":
             raise LeaseOver(event.on, type_, run.until)
+    if type_ == "bead_released" and event.role == "floor" and run and not (run.until and run.until < event.at):
+        raise Held(event.on, run)
     if type_ == "bead_claimed" and bead.state == "working" and run and not (run.until and run.until < event.at):
         raise Held(event.on, run)
     if type_ == "change_approved" and bead.change is None:

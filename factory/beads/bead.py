@@ -53,6 +53,10 @@ class Run:
         """Whether somebody took it by hand, and no floor looks after it."""
         return self.session.startswith("c")
 
+    def is_over(self, now: str) -> bool:
+        """Whether it is a claim whose lease has ended at ``now`` (as ``clock.iso`` writes it)."""
+        return self.is_claim and "" != self.until < now
+
     def is_at(self, place: str) -> bool:
         """Whether it is a session that the floor of the clone ``place`` looks after."""
         return not self.is_claim and self.place in ("", place)

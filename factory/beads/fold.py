@@ -251,8 +251,8 @@ def _landed(_: Bead, event: Event) -> Changes:
     return {"landed": commit, "landed_on": target, "setback": None}
 
 
-def _afresh(_: Bead, __: Event) -> Changes:
-    return {"rounds": 0, "failures": 0}
+def _afresh(bead: Bead, _: Event) -> Changes:
+    return {"rounds": 0, "failures": 0, "setback": None if bead.state == "dropped" else bead.setback}
 
 
 def _approved(bead: Bead, _: Event) -> Changes:

@@ -58,7 +58,9 @@ def claim_everywhere(desk: Desk, store: Store, bead: str, by: str, hold_s: float
 
 def claim_next(store: Store, take: Callable[[str], Bead]) -> Bead:
     """Have ``take`` take the most urgent ready bead that nobody else takes first; raises ``NothingReady``."""
-    for bead in ready(store.beads(), store.now()):
+    beads, now = store.beads(), store.now()
+    over = (bead for bead in beads.values() if bead.state == "working" and bead.run and bead.run.is_over(now))
+    for bead in sorted((*ready(beads, now), *over), key=lambda bead: bead.order):
         try:
             return take(bead.id)
         except (Held, HeldElsewhere, NotReady, NotAllowed):
@@ -88,7 +90,10 @@ def release(store: Store, bead: str, by: str, reason: str, desk: Desk | None = N
 
 def finish_unchanged(store: Store, bead: str, by: str, evidence: str) -> Bead:
     """As its holder: report that no change is needed. As anybody else: accept that this was reported."""
-    own = _holds(store.bead(bead), by)
+    held = store.bead(bead)
+    own = _holds(held, by)
+    if own is None and held.state in ("open", "working"):
+        raise NotHeld(held, by)
     payload: Payload = NoChangeReported(reason=evidence) if own else NoChangeAccepted(reason=evidence)
     return store.append(bead, payload, by, own.session if own else None)
 

@@ -29,7 +29,7 @@ _SAME: dict[str, tuple[tuple[State, ...], tuple[str, ...]]] = {
 _MOVES: dict[str, tuple[tuple[State, ...], State, tuple[str, ...]]] = {
     "session_started": (("open",), "working", ("floor",)),
     "bead_claimed": (("open", "working"), "working", ("human", "agent")),
-    "bead_released": (("working",), "open", ("human", "agent")),
+    "bead_released": (("working",), "open", ("human", "agent", "floor")),
     "change_submitted": (("working",), "queued", ("agent", "human")),
     "no_change_reported": (("working",), "waiting", ("agent", "human")),
     "question_asked": (("working",), "waiting", ("agent", "human")),

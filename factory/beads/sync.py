@@ -69,6 +69,8 @@ class Report:
     beads: frozenset[BeadId] = frozenset()
     lost: tuple[LostClaim, ...] = ()
     clashes: tuple[Clash, ...] = ()
+    overtaken: tuple[str, ...] = ()
+    """Events of one side that count for nothing since the other's stand before them, each in a sentence."""
     cycles: tuple[tuple[BeadId, ...], ...] = ()
     """Beads that wait for each other in a ring now."""
 
@@ -81,6 +83,7 @@ class Report:
             beads=earlier.beads | self.beads,
             lost=tuple(dict.fromkeys((*earlier.lost, *self.lost))),
             clashes=tuple(dict.fromkeys((*earlier.clashes, *self.clashes))),
+            overtaken=tuple(dict.fromkeys((*earlier.overtaken, *self.overtaken))),
         )
 
 
@@ -199,11 +202,24 @@ def _told(found: Merged, place: str) -> Report:
         beads=frozenset(touched.values()),
         lost=tuple(lost),
         clashes=found.united.clashes,
+        overtaken=tuple(
+            said
+            for path in touched
+            for said in _overtaken(found.ours.read(path), found.theirs.read(path), found.united.files[path])
+        ),
     )
 
 
 def _events(raw: bytes | None) -> list[Event]:
     return [item for item in parse_lines(raw or b"", "") if isinstance(item, Event)]
+
+
+def _overtaken(ours: bytes | None, theirs: bytes | None, united: bytes | None) -> Iterator[str]:
+    """What the lifecycle refuses in the union and refused on neither side."""
+    before = [bead.problems for side in (ours, theirs) if (bead := fold(_events(side))) is not None]
+    after = fold(_events(united))
+    known = {said for problems in before for said in problems}
+    yield from (said.partition(": ")[2] for said in (after.problems if after else ()) if said not in known)
 
 
 def _lost(bead: BeadId, before: list[Event], after: list[Event], place: str) -> Iterator[LostClaim]:

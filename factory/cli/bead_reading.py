@@ -2,7 +2,7 @@
 
 import contextlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -119,15 +119,17 @@ def _story(place: Office, bead: str, lookup: Lookup, *, ledger: bool, as_json: b
             for e in events
         ]
         return lambda: output.document("events", rows, bead=bead)
-    return lambda: _tell_story(events)
+    refused = {said.partition(":")[0] for said in place.store.bead(bead).problems}
+    return lambda: _tell_story(events, refused)
 
 
-def _tell_story(events: list[Event]) -> None:
+def _tell_story(events: list[Event], refused: Collection[str]) -> None:
     from factory.observe.story import line
 
     width = max((len(event.by) for event in events), default=0)
     for event in events:
-        output.say(f"{event.at[:19]}Z  {event.by:<{width}}  {line(event).says}")
+        mark = "  (counts for nothing)" if event.id in refused else ""
+        output.say(f"{event.at[:19]}Z  {event.by:<{width}}  {line(event).says}{mark}")
         evidence = event.data.get("evidence")
         for text in str(evidence).splitlines() if evidence else ():
             output.say(f"    | {text}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from factory.base.files import printable
-from factory.cli import output
+from factory.cli import output, reading
 from factory.cli.context import here
 from factory.cli.options import Json
 
@@ -67,7 +67,8 @@ def export(
     from factory.intake.factory_jsonl import record
     from factory.intake.importing import exported
 
-    beads = exported(tuple(here().store.beads().values()), finished=everything)
+    found = here().store.snapshot()
+    beads = exported(tuple(found.beads.values()), finished=everything)
     rows = [record(bead) for bead in beads]
     lines = "".join(json_.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     if file is not None:
@@ -78,6 +79,9 @@ def export(
         output.say(f"{len(rows)} beads written to {printable(str(file))}")
     else:
         sys.stdout.write(lines)
+    if found.damage:
+        reading.degraded([(item.file, item.line, item.reason) for item in found.damage])
+        raise typer.Exit(reading.DEGRADED)
 
 
 def _content(file: str) -> bytes:

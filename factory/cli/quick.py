@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 _FLAG, _NUMBER, _TEXT, _TEXTS = "flag", "number", "text", "texts"
+_LEAST = {"limit": 1, "priority": 0}
+_MOST = {"limit": 2**31 - 1, "priority": 4}
 _JSON = {"--json": ("as_json", _FLAG)}
 _LIMIT = {"-n": ("limit", _NUMBER), "--limit": ("limit", _NUMBER)}
 
@@ -132,7 +134,7 @@ def _put(named: dict[str, Any], key: str, kind: str, value: str) -> bool:
     if not value or value.startswith("-"):
         return False
     if kind == _NUMBER:
-        if not (value.isascii() and value.isdecimal() and int(value) < 2**31 and (key != "limit" or int(value))):
+        if not (value.isascii() and value.isdecimal() and _LEAST[key] <= int(value) <= _MOST[key]):
             return False
         named[key] = int(value)
     elif kind == _TEXTS:

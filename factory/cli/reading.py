@@ -33,13 +33,18 @@ def told(state_dir: str, answer: Answer, *, searchable: bool = False) -> int:
     say()
     if not damage:
         return 0
+    degraded(damage)
+    return DEGRADED
+
+
+def degraded(damage: Damage) -> None:
+    """Say on standard error which lines could not be read."""
     sys.stdout.flush()
     for path, line, reason in damage[:_MOST]:
         sys.stderr.write(f"factory: {printable(path)}:{line}: {reason}\n")
     if len(damage) > _MOST:
         sys.stderr.write(f"factory: and {len(damage) - _MOST} more lines that cannot be read\n")
     sys.stderr.write("hint: factory doctor --repair\n")
-    return DEGRADED
 
 
 def asked(state_dir: str, answer: Answer, *, searchable: bool = False) -> tuple[Callable[[], None], Damage]:

@@ -53,6 +53,7 @@ def sync(
                     }
                     for claim in report.lost
                 ],
+                "overtaken": list(report.overtaken),
                 "cycles": [list(ring) for ring in report.cycles],
                 "clashes": [
                     {"bead": clash.bead, "alias": clash.alias, "kept": clash.kept, "moved": clash.moved}
@@ -67,6 +68,8 @@ def sync(
         output.say(
             f"{claim.bead}: {mine} {claim.loser} ({claim.loser_agent}) lost to {claim.winner} ({claim.winner_agent})"
         )
+    for said in report.overtaken:
+        output.say(f"{said}; what was done in the other clone stands before it, so it counts for nothing")
     for clash in report.clashes:
         output.say(f"{clash.bead}: two beads had this id; the later one is {clash.alias} now")
     for ring in report.cycles:

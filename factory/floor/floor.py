@@ -14,13 +14,13 @@ from dataclasses import dataclass, field, replace
 from filelock import FileLock
 
 from factory.base import locks
-from factory.base.errors import TryAgain, UserError
+from factory.base.errors import Refused, TryAgain, UserError
 from factory.base.ids import BeadId, CommitId, SessionId, new_session_id
 from factory.base.process import ProcessName
 from factory.base.settings import Settings
 from factory.beads.bead import LOST, Bead
 from factory.beads.lifecycle import NotAllowed
-from factory.beads.payloads import BeadHeld, SessionFailed, SessionStarted
+from factory.beads.payloads import BeadHeld, BeadReleased, SessionFailed, SessionStarted
 from factory.beads.store import Store
 from factory.beads.stories import Snapshot
 from factory.engine.protocol import Engine, Job
@@ -149,6 +149,7 @@ class Floor:
     async def _tick(self, snapshot: Snapshot) -> bool:
         """Look once and do what follows; the answer is whether anything was done."""
         self._reap(snapshot)
+        self._free(snapshot)
         self.waits = self._queue.tick(snapshot.beads, self._gates_running(), self._start_gates)
         identities = self._startable()
         beads = self.store.beads()
@@ -219,6 +220,14 @@ class Floor:
                 current = self.store.bead(bead.id)
                 if current.state == "working" and current.run == bead.run:
                     self._lose(current, code, "the process that carried the session died")
+
+    def _free(self, snapshot: Snapshot) -> None:
+        """Give back what somebody claimed and did not finish before the lease ended."""
+        now = self.store.now()
+        for bead in snapshot.beads.values():
+            if bead.state == "working" and bead.run and bead.run.is_over(now):
+                with contextlib.suppress(Refused):  # renewed or released since we looked
+                    self.store.append(bead.id, BeadReleased(reason=f"the lease of {bead.run.agent} ended"), self._by)
 
     # ------------------------------------------------------------------ after a crash
 

@@ -42,7 +42,7 @@ class NoSuchRemote(UserError):
     """The repository has no remote of this name, and it is no URL or path either."""
 
     def __init__(self, name: str, known: Sequence[str]) -> None:
-        hint = f"there are: {', '.join(known)}" if known else "git remote add origin URL makes one"
+        hint = f"there are: {', '.join(known)}" if known else f"git remote add {name} URL makes one"
         super().__init__(f"there is no remote {printable(name)!r}", hint)
         self.name = name
 

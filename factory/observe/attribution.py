@@ -21,8 +21,7 @@ _ONLY_HELD = frozenset(
 
 
 def unlawful(bead: Bead, events: Iterable[Event]) -> Iterator[Problem]:
-    """What is wrong with a bead's events: against the lifecycle, misattributed, or with a fence that did not grow."""
-    yield from (Problem(bead.id, f"event {said}") for said in bead.problems)
+    """What is wrong with a bead's events: misattributed, or with a fence that did not grow."""
     fence = 0
     for event in in_order(events):
         for says in _misattributed(bead, event):

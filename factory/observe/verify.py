@@ -1,6 +1,7 @@
 """Proof that the record adds up: append-only by git's history, lawful by the lifecycle, true by the target."""
 
 from factory.base.files import read_plain
+from factory.base.ids import CommitId
 from factory.beads import repair
 from factory.beads.branch import BRANCH, PUBLISHED
 from factory.beads.events import Damage, parse_lines
@@ -12,6 +13,7 @@ from factory.observe.attribution import strayed, unlawful
 from factory.observe.growth import fault
 from factory.observe.history import walk
 from factory.observe.landings import matched
+from factory.observe.overtaken import overtaken
 from factory.observe.report import Problem, Report
 from factory.observe.signatures import unsigned
 
@@ -30,10 +32,11 @@ def verify(repo: Repository, store: Store, *, sign: bool = False) -> Report:
     head = repo.branch(BRANCH)
     history = walk(repo, head) if head else None
     events, about, lines = _events(store, snapshot)
+    against, argued = _lifecycle(repo, store, snapshot, head)
     damage = [Problem(f"{item.file}:{item.line}", item.reason) for item in (*snapshot.damage, *lines)]
     landed = [bead for bead in snapshot.beads.values() if bead.landed]
     unmatched, notes = matched(repo, landed)
-    problems = [*shortened, *(history.problems if history else ()), *live, *damage, *about, *unmatched]
+    problems = [*shortened, *(history.problems if history else ()), *live, *damage, *against, *about, *unmatched]
     packs = store.packs.all()
     checked = {
         "commits": len(history.commits) if history else 0,
@@ -47,7 +50,7 @@ def verify(repo: Repository, store: Store, *, sign: bool = False) -> Report:
     if sign and history:
         checked["signatures"], bad = unsigned(repo, list(history.commits))
         problems += bad
-    return Report(checked, tuple(dict.fromkeys(problems)), tuple(notes))
+    return Report(checked, tuple(dict.fromkeys(problems)), (*notes, *argued))
 
 
 def _shortened(repo: Repository) -> list[Problem]:
@@ -79,6 +82,24 @@ def _told(repo: Repository, store: Store, item: repair.Mend) -> Problem:
     if found is None:
         return Problem(item.path, item.wrong)
     return Problem(f"{item.path}:{found.line}", f"{found} in the live copy")
+
+
+def _lifecycle(
+    repo: Repository, store: Store, snapshot: Snapshot, head: CommitId | None
+) -> tuple[list[Problem], list[Problem]]:
+    """Events that the lifecycle does not allow: as problems or, where another clone only came between, as notes."""
+    problems: list[Problem] = []
+    notes: list[Problem] = []
+    for bead in snapshot.beads.values():
+        lawful = overtaken(repo, head, store.relative(store.path(bead.id)), bead) if bead.problems else frozenset()
+        for said in bead.problems:
+            if said.partition(":")[0] in lawful:
+                notes.append(
+                    Problem(bead.id, f"event {said}; it was lawful where it was written, and counts for nothing")
+                )
+            else:
+                problems.append(Problem(bead.id, f"event {said}"))
+    return problems, notes
 
 
 def _events(store: Store, snapshot: Snapshot) -> tuple[int, list[Problem], list[Damage]]:

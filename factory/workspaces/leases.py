@@ -90,7 +90,7 @@ def places(repo: Repository, session: SessionId) -> Places:
 
 def write(repo: Repository, lease: Lease) -> None:
     """Make ``lease`` durable."""
-    row = asdict(lease) | {"v": 1, "root": str(lease.root)}
+    row = asdict(lease) | {"v": 1, "root": str(lease.root), "author": lease.author._asdict()}
     replace_file(places(repo, lease.session).record, (json.dumps(row, sort_keys=True) + "\n").encode(), 0o600)
 
 

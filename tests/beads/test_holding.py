@@ -4,15 +4,29 @@ import pytest
 
 from factory.base.clock import iso
 from factory.base.errors import Refused
+from factory.base.ids import BeadId, EventId
 from factory.beads import holding
 from factory.beads.allowed import Held, LeaseOver, NothingReported, NotYours, OwnWork
 from factory.beads.claims import Desk, HeldElsewhere
+from factory.beads.events import Event
 from factory.beads.fold import fold
-from factory.beads.payloads import BeadCommented, BeadLinked, BeadOpened, ClaimRenewed, SessionStarted, checked
+from factory.beads.payloads import (
+    BeadCommented,
+    BeadDropped,
+    BeadEdited,
+    BeadLinked,
+    BeadOpened,
+    BeadReleased,
+    BeadReopened,
+    ClaimRenewed,
+    SessionStarted,
+    checked,
+)
 from factory.beads.store import NotReady, Store
 from factory.beads.sync import Clone, sync
 from factory.git.remote import Remote
 from factory.git.repository import Repository, find
+from factory.observe.verify import verify
 from tests.conftest import git
 
 from .making import OID, HandClock, Maker
@@ -236,3 +250,60 @@ def test_two_clones_that_meet_at_a_remote_never_both_hold_a_bead_and_the_fence_g
         holding.claim_everywhere(ours, store, bead, ANA, HOUR)
     sync(Clone(repo, store), Remote(repo, hub))
     assert store.bead(bead).run == other.bead(bead).run
+
+
+def test_next_also_gives_what_somebody_held_until_the_lease_ended(store: Store, clock: HandClock) -> None:
+    bead = opened(store)
+    holding.claim(store, bead, ANA, HOUR)
+    with pytest.raises(holding.NothingReady):
+        holding.claim_next(store, lambda one: holding.claim(store, one, BEN, HOUR))
+    clock.ms += 2 * HOUR * 1000
+    assert holding.claim_next(store, lambda one: holding.claim(store, one, BEN, HOUR)).id == bead
+
+
+def test_the_floor_may_free_a_bead_only_when_its_lease_is_over(store: Store, clock: HandClock) -> None:
+    bead = opened(store)
+    holding.claim(store, bead, ANA, HOUR)
+    with pytest.raises(Held):
+        store.append(bead, BeadReleased(reason="I am the floor"), "floor:here")
+    clock.ms += 2 * HOUR * 1000
+    assert store.append(bead, BeadReleased(reason="its lease ended"), "floor:here").state == "open"
+
+
+def test_done_on_a_bead_that_nobody_holds_says_so(store: Store) -> None:
+    with pytest.raises(holding.NotHeld, match="it is open"):
+        holding.finish_unchanged(store, opened(store), ANA, "looks fine")
+
+
+def test_a_bead_that_was_dropped_and_reopened_has_no_reason_left(store: Store) -> None:
+    bead = opened(store)
+    store.append(bead, BeadDropped(reason="long ago"), ANA)
+    assert store.append(bead, BeadReopened(), ANA).setback is None
+
+
+def test_what_another_clone_overtook_is_told_by_sync_noted_by_verify_and_no_problem(
+    repo: Repository, store: Store, clock: HandClock, tmp_path: Path
+) -> None:
+    git(tmp_path, "init", "-q", "--bare", "hub.git")
+    hub = str(tmp_path / "hub.git")
+    bead = opened(store)
+    sync(Clone(repo, store), Remote(repo, hub))
+    git(tmp_path, "clone", "-q", str(repo.root), "clone")
+    there = find(tmp_path / "clone")
+    other = Store(there, clock)
+    other.prepare()
+    store.append(bead, BeadDropped(reason="no"), ANA)
+    clock.ms += 1000
+    other.append(bead, BeadEdited(priority=0), BEN)
+    sync(Clone(repo, store), Remote(repo, hub))
+    (told,) = sync(Clone(there, other), Remote(there, hub)).overtaken
+    assert "bead edited is not allowed, because it is dropped" in told
+    sync(Clone(repo, store), Remote(repo, hub))
+    for place, one in ((repo, store), (there, other)):
+        report = verify(place, one)
+        assert report.problems == ()
+        assert [note.where for note in report.notes] == [bead]
+    forged = Event(EventId("7" + "0" * 25), iso(clock.ms), "human:x", BeadId(bead), None, "bead_hooked", {"agent": "a"})
+    with store.path(bead).open("ab") as file:
+        file.write(forged.line())
+    assert any("bead hooked is not allowed" in problem.says for problem in verify(repo, store).problems)
