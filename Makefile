@@ -31,7 +31,7 @@ demo: $(READY)
 	@$(BIN)/factory demo
 
 test: $(DEV_READY)
-	@$(BIN)/python -m pytest --cov --cov-report= $(ARGS)
+	@$(BIN)/python -m pytest -n auto --cov --cov-report= $(ARGS)
 	@rm -f .coverage.*  # half-written by processes that tests killed
 	@echo "branch coverage: $$($(BIN)/coverage report --format=total) %"
 

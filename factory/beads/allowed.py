@@ -46,9 +46,10 @@ class LeaseOver(Refused):
 class Held(Refused):
     """Another holder's lease still runs."""
 
-    def __init__(self, bead: str, run: Run) -> None:
+    def __init__(self, bead: str, run: Run, *, mine: bool = False) -> None:
         until = f" until {run.until}" if run.until else ""
-        super().__init__(f"{bead} is held by {run.agent}{until}", "factory bead ready shows what is free")
+        hint = f"you hold it already; factory bead claim {bead} --renew extends that" if mine else ""
+        super().__init__(f"{bead} is held by {run.agent}{until}", hint or "factory bead ready shows what is free")
         self.run = run
 
 
@@ -88,7 +89,7 @@ def _check_more(bead: Bead, event: Event) -> None:
     if type_ == "bead_released" and event.role == "floor" and run and not (run.until and run.until < event.at):
         raise Held(event.on, run)
     if type_ == "bead_claimed" and bead.state == "working" and run and not (run.until and run.until < event.at):
-        raise Held(event.on, run)
+        raise Held(event.on, run, mine=run.is_claim and run.agent == event.by)
     if type_ == "change_approved" and bead.change is None:
         raise NoChange(event.on)
     if type_ == "no_change_accepted":
@@ -96,6 +97,3 @@ def _check_more(bead: Bead, event: Event) -> None:
             raise NothingReported(event.on)
         if run is not None and run.agent == event.by:
             raise OwnWork(event.on, event.by)
-
-
-_BY_HOLDER = frozenset({"change_submitted", "no_change_reported", "question_asked", "session_failed", "claim_renewed"})

@@ -86,9 +86,20 @@ def parse_line(raw: bytes) -> Event | str:
         return _what_else(raw)
     if end != len(text):
         return "more than one JSON value on the line"
+    if ("\\ud" in text or "\\uD" in text) and not _is_text(record):
+        return "half of a surrogate pair, which no text holds"
     if not isinstance(record, dict):
         return "not a JSON object"
     return _event(record)
+
+
+def _is_text(record: object) -> bool:
+    """Whether everything in ``record`` can be written as UTF-8; JSON's escapes can say more than that."""
+    try:
+        json.dumps(record, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _event(record: dict[str, object]) -> Event | str:
@@ -184,6 +195,12 @@ def in_order(events: Iterable[Event]) -> list[Event]:
 def sentence(event: Event) -> str:
     """What an event says in a few words, for commit messages and for people."""
     what = event.type.removeprefix("bead_").replace("_", " ")
-    detail = next((str(event.data[key]) for key in ("title", "reason", "gate", "agent") if event.data.get(key)), "")
+    if event.type in ("bead_linked", "bead_unlinked"):
+        detail = f"{event.data.get('edge')} {event.data.get('to')}"
+    elif event.type == "bead_edited":
+        detail = ", ".join(event.data)
+    else:
+        named = ("title", "reason", "gate", "agent", "text")
+        detail = next((str(event.data[key]) for key in named if event.data.get(key)), "")
     words = f"{event.on}: {what}" + (f" ({detail})" if detail else "")
     return " ".join(words.split())[:200]

@@ -52,7 +52,7 @@ def title(value: object) -> str:
 def reason(value: object) -> str:
     """A text that says something."""
     if not text(value).strip():
-        raise Wrong("blank, and it needs a reason")
+        raise Wrong("blank")
     return text(value)
 
 

@@ -23,6 +23,13 @@ class Node(NamedTuple):
     not_before: str
 
 
+_TOLD = 8
+"""Steps of a cycle that are named."""
+
+_MANY = 50
+"""Beads; in a larger tangle all members are told one way round, not each its own, which would take the square."""
+
+
 @dataclass(frozen=True)
 class Ring:
     """A cycle of blocking edges: each ``(bead, edge)`` leads to the next bead, and the last to the first."""
@@ -30,13 +37,14 @@ class Ring:
     steps: tuple[tuple[BeadId, str], ...]
 
     def __str__(self) -> str:
-        words = " ".join(f"{bead} {'needs' if edge == 'needs' else 'is part of'}" for bead, edge in self.steps)
-        return f"{words} {self.steps[0][0]}"
+        words = " ".join(f"{bead} {'needs' if edge == 'needs' else 'is part of'}" for bead, edge in self.steps[:_TOLD])
+        more = f"... and {len(self.steps) - _TOLD} more, back to " if len(self.steps) > _TOLD else ""
+        return f"{words} {more}{self.steps[0][0]}"
 
     def after(self, bead: BeadId) -> BeadId:
-        """The bead that ``bead`` waits for."""
+        """The bead that ``bead`` waits for or, where it is not on the way round itself, one that is."""
         members = [member for member, _ in self.steps]
-        return members[(members.index(bead) + 1) % len(members)]
+        return members[(members.index(bead) + 1) % len(members)] if bead in members[:_MANY] else members[0]
 
 
 class View(Protocol):
@@ -215,7 +223,13 @@ def cycles(view: View, beads: Iterable[BeadId]) -> dict[BeadId, Ring]:
     Looks at ``beads`` and all that they wait for. Strongly connected components by Tarjan's algorithm
     (1972), with a stack of its own in place of recursion.
     """
-    return {bead: _way_round(view, bead, ring) for ring in _components(view, beads) for bead in ring}
+    found: dict[BeadId, Ring] = {}
+    for tangle in _components(view, beads):
+        if len(tangle) > _MANY:
+            found |= dict.fromkeys(tangle, _way_round(view, min(tangle), tangle))
+        else:
+            found |= {bead: _way_round(view, bead, tangle) for bead in tangle}
+    return found
 
 
 def _components(view: View, beads: Iterable[BeadId]) -> list[frozenset[BeadId]]:
@@ -272,9 +286,9 @@ def _way_round(view: View, bead: BeadId, ring: frozenset[BeadId]) -> Ring:
             for edge, to in sorted(_waits_for(view, here), key=lambda step: step[1]):
                 if to == bead:
                     steps = [(here, edge)]
-                    while steps[0][0] != bead:
-                        steps.insert(0, came[steps[0][0]])
-                    return Ring(tuple(steps))
+                    while steps[-1][0] != bead:
+                        steps.append(came[steps[-1][0]])
+                    return Ring(tuple(reversed(steps)))
                 if to in ring and to not in came:
                     came[to] = (here, edge)
                     following.append(to)
@@ -285,7 +299,9 @@ class WouldCycle(Refused):
     """The edge would make a bead wait for itself."""
 
     def __init__(self, path: tuple[BeadId, ...]) -> None:
-        super().__init__(f"that would make a cycle: {' needs '.join(path)}", "remove one of these edges first")
+        told = [*path[:_TOLD], f"... ({len(path) - _TOLD} more)"] if len(path) > _TOLD + 1 else path
+        hint = "factory bead unlink takes one of these edges out"
+        super().__init__(f"that would make a cycle: {' -> '.join(told)}", hint)
         self.path = path
 
 

@@ -7,9 +7,9 @@ where they meet (``claims``), and without that the earlier of two wins when they
 from collections.abc import Callable
 
 from factory.base.clock import iso, parse_iso
-from factory.base.errors import Refused, TryAgain
+from factory.base.errors import FactoryError, Refused, TryAgain
 from factory.base.ids import new_claim_id
-from factory.beads.allowed import Held
+from factory.beads.allowed import Held, LeaseOver
 from factory.beads.bead import Bead, Run
 from factory.beads.claims import Desk, HeldElsewhere
 from factory.beads.graph import ready
@@ -51,7 +51,7 @@ def claim_everywhere(desk: Desk, store: Store, bead: str, by: str, hold_s: float
     taken = desk.take(current.id, by, mine, hold_s, at_least=current.fence)
     try:
         return store.append(bead, BeadClaimed(until=taken.until, fence=taken.fence), by, mine)
-    except Refused:
+    except FactoryError:
         desk.release(current.id, mine, taken.fence)
         raise
 
@@ -72,7 +72,9 @@ def renew(store: Store, bead: str, by: str, hold_s: float, desk: Desk | None = N
     """Keep a bead for ``hold_s`` seconds from now; raises ``NotHeld``, ``LeaseOver`` or ``ClaimLost``."""
     held = store.bead(bead)
     own = _own(held, by)
-    until = desk.renew(held.id, own.session, own.fence, hold_s).until if desk else _end(store, hold_s)
+    if own.until < store.now():
+        raise LeaseOver(held.id, ClaimRenewed.type, own.until)
+    until = desk.keep(held.id, by, own.session, hold_s, fence=own.fence).until if desk else _end(store, hold_s)
     return store.append(bead, ClaimRenewed(until=until), by, own.session)
 
 

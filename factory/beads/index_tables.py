@@ -13,8 +13,6 @@ from factory.beads.codec import encode
 from factory.beads.events import Damage, Event
 from factory.beads.lifecycle import LIVE, STATES
 
-BLOCKING = ("needs", "part_of")
-
 _TABLES = """
 CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE files(path TEXT PRIMARY KEY, bead TEXT NOT NULL, size INTEGER NOT NULL, mtime INTEGER NOT NULL,
@@ -104,7 +102,9 @@ def note(bead: Bead) -> str:
     if bead.setback and bead.state in ("open", "waiting", "dropped"):
         return bead.setback.reason.split("\n")[0]
     if bead.state == "working" and bead.run:
-        return f"{bead.run.agent} works on it" + ("" if bead.run.is_claim else f", attempt {bead.run.attempt}")
+        if bead.run.is_claim:
+            return f"{bead.run.agent} holds it until {bead.run.until[:16]}Z"
+        return f"{bead.run.agent} works on it, attempt {bead.run.attempt}"
     return f"landed as {bead.landed[:10]}" if bead.landed else ""
 
 

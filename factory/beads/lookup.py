@@ -103,9 +103,10 @@ class Lookup:
         self.meta = dict(db.execute("SELECT key, value FROM meta").fetchall())
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the file; may be called twice."""
         self.db.close()
-        let_go(self._lock)
+        lock, self._lock = self._lock, -1
+        let_go(lock)
 
     # ------------------------------------------------------------------ is it all there
 

@@ -143,7 +143,7 @@ class BeadCommented(Payload):
     """Somebody said something about it."""
 
     type = "bead_commented"
-    text: str = _says(fields.text)
+    text: str = _says(fields.reason)
 
 
 class BeadHooked(Payload):
@@ -208,7 +208,7 @@ class NoChangeReported(Payload):
     """The session ended saying that nothing needs to change; somebody else must accept that."""
 
     type = "no_change_reported"
-    reason: str = _says(fields.text)
+    reason: str = _says(fields.reason)
 
 
 class QuestionAsked(Payload):

@@ -51,8 +51,10 @@ class NotReady(Refused):
     """Something keeps the bead from being worked on."""
 
     def __init__(self, bead: str, blocked: Blocked) -> None:
-        where = f"factory why {blocked.blocker}" if blocked.blocker else f"factory bead edit {bead} --not-before ''"
-        super().__init__(f"{bead} is not ready: {blocked.reason}", where)
+        hint = f"factory bead edit {blocked.via or bead} --not-before ''"
+        if blocked.blocker:
+            hint = f"factory why {blocked.blocker}"
+        super().__init__(f"{bead} is not ready: {blocked.reason}", hint)
         self.blocked = blocked
 
 

@@ -5,7 +5,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from factory.base.errors import UserError
@@ -78,7 +78,10 @@ class Stories:
             self._position = since.position
             for path in {note.path for note in since.notes if _STORY.fullmatch(note.path)}:
                 self._seen[path] = self._look(path)
-        beads = {seen.bead.id: seen.bead for seen in self._seen.values() if seen.bead is not None}
+        beads: dict[BeadId, Bead] = {}
+        for path, seen in self._seen.items():
+            if seen.bead is not None:
+                beads[seen.bead.id] = self._both(path, seen.bead) if seen.bead.id in beads else seen.bead
         damage = (damage for seen in self._seen.values() for damage in seen.damage)
         return Snapshot(beads, (*self.packs.damage(), *damage))
 
@@ -187,6 +190,14 @@ class Stories:
         damage = [item for item in items if isinstance(item, Damage)]
         damage += [kept.damage for kept in packed if kept.damage is not None]
         return _Seen(signature, _folded([item for item in items if isinstance(item, Event)], file.stem), tuple(damage))
+
+    def _both(self, path: str, bead: Bead) -> Bead:
+        """What all files of one name tell, for the day that a bead was written down under two days."""
+        name = PurePosixPath(path).name
+        lines = [read_plain(self.live.parent / other) for other in self._paths() if PurePosixPath(other).name == name]
+        lines += [kept.data for kept in self.packs.events_of(bead.id)]
+        events = (item for item in parse_lines(together(lines), path) if isinstance(item, Event))
+        return _folded(list(events), bead.id) or bead
 
     def relative(self, path: Path) -> str:
         """The path of a live file as it stands on the branch, e.g. ``beads/2026-11-21/fa-7k2m.jsonl``."""

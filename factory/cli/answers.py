@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 HEADINGS = ("BEAD", "PRI", "STATE", "AGENT", "TITLE")
 NONE = "no beads; factory bead add opens one"
+NOTHING = "nothing is ready; factory bead ready --explain says why"
 
 
 def now() -> str:
@@ -35,7 +36,7 @@ def ready(lookup: Lookup, limit: int | None = None, *, explain: bool = False, as
         more = {"blocked": documents(lookup, others, moment)} if explain else {}
         return _document("beads", documents(lookup, rows, moment), **more)
     lookup.require_unchanged(row.id for row in (*rows, *others))
-    return lambda: _explained(rows, others, moment) if explain else _table(rows, moment)
+    return lambda: _explained(rows, others, moment) if explain else _table(rows, moment, NOTHING)
 
 
 def blocked(lookup: Lookup, limit: int | None = None, *, as_json: bool = False) -> Say:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from factory.base.durations import seconds
-from factory.base.errors import FactoryError
+from factory.base.errors import FactoryError, UserError
 from factory.base.files import printable
 from factory.beads.bead import Bead
 from factory.beads.graph import blockers
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from factory.beads.claims import Desk
 
 _HOLD = "8h"
+_LONGEST_S = 366 * 86400
 
 For = Annotated[str, typer.Option("--for", metavar="TIME", help="How long the lease runs: 90s, 30m, 8h, 3d.")]
 
@@ -32,13 +33,15 @@ def claim(
 ) -> None:
     """Take beads to work on by hand.
 
-    Nobody else gets them until the lease ends or you release them.
+    Nobody else gets them until the lease ends or you release them. Other clones are kept from them too where
+    the setting beads.remote names where clones meet; without it, of two who claimed offline the earlier one
+    keeps the bead when they sync.
     """
     from factory.beads import holding
 
     if bool(beads) == next_ or (next_ and renew):
         raise typer.BadParameter("name the beads to take, or say --next")
-    place, hold_s = here(), seconds(hold)
+    place, hold_s = here(), _lease(hold)
     desk = meeting(place)
 
     def take(bead: str) -> Bead:
@@ -59,6 +62,14 @@ def claim(
     _report(place, taken, failed, as_json=json)
 
 
+def _lease(text: str) -> int:
+    """The seconds that a lease is asked for; raises ``NotADuration``."""
+    asked = seconds(text)
+    if asked > _LONGEST_S:
+        raise UserError(f"a lease of {text} is too long", "the longest is 366d; --renew extends one that runs")
+    return asked
+
+
 def release(
     bead: Annotated[str, typer.Argument(metavar="BEAD", help="The bead's id, e.g. fa-7k2m.")],
     reason: Annotated[str, typer.Option("-m", "--reason", help="Why; needed to take it from somebody else.")] = "",
@@ -69,9 +80,14 @@ def release(
     What a holder does with it afterwards is refused.
     """
     from factory.beads import holding
+    from factory.git.remote import Unreachable
 
     place = here()
-    released = holding.release(place.store, bead, place.person, reason, meeting(place))
+    try:
+        released = holding.release(place.store, bead, place.person, reason, meeting(place))
+    except Unreachable as problem:  # it is released here, and there its lease ends by itself
+        sys.stderr.write(f"factory: {problem.sentence}; other clones get {bead} when its lease ends\n")
+        released = place.store.bead(bead)
     place.store.commit()
     if json:
         output.document("bead", views.as_json(released, blockers(place.store.beads(), place.store.now())))

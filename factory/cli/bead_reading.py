@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from factory.base.errors import UserError
-from factory.beads.events import Event, in_order
+from factory.beads.events import VERSION, Event, in_order
+from factory.beads.lifecycle import EVENT_TYPES
 from factory.beads.lookup import Lookup, Unknown
 from factory.beads.stories import NoSuchBead
 from factory.cli import answers, output, reading
@@ -129,6 +130,8 @@ def _tell_story(events: list[Event], refused: Collection[str]) -> None:
     width = max((len(event.by) for event in events), default=0)
     for event in events:
         mark = "  (counts for nothing)" if event.id in refused else ""
+        if event.version > VERSION or event.type not in EVENT_TYPES:
+            mark = "  (not applied: a newer factory wrote it)"
         output.say(f"{event.at[:19]}Z  {event.by:<{width}}  {line(event).says}{mark}")
         evidence = event.data.get("evidence")
         for text in str(evidence).splitlines() if evidence else ():
@@ -157,11 +160,11 @@ def _moment(at: str) -> str:
     from factory.base.clock import WallClock, iso, parse_time
     from factory.base.durations import NotADuration, seconds
 
-    with contextlib.suppress(NotADuration):
-        return iso(WallClock().now_ms() - seconds(at) * 1000)
     try:
+        with contextlib.suppress(NotADuration):
+            return iso(WallClock().now_ms() - seconds(at) * 1000)
         return iso(parse_time(at))
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, OSError):
         raise typer.BadParameter(f"{at!r} is not a time; say 2026-11-21, 2026-11-21T10:15Z, 90m, 2h or 3d") from None
 
 

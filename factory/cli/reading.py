@@ -6,6 +6,7 @@ somebody changed behind the index's back, and returns what prints it.
 
 from __future__ import annotations
 
+import os
 import sys
 
 from factory.base.printable import printable
@@ -71,6 +72,8 @@ def look_at_everything(state_dir: str) -> None:
 
 def _lookups(state_dir: str, *, searchable: bool) -> Iterator[Lookup]:
     """The index as it stands if it is fresh, then brought up to date, then after a look at every file, then anew."""
+    if _is_behind(state_dir):
+        _catch_up(state_dir)
     lookup = opened(state_dir)
     if lookup is not None:
         if not searchable or lookup.is_searchable():
@@ -88,3 +91,30 @@ def _lookups(state_dir: str, *, searchable: bool) -> Iterator[Lookup]:
     lookup = index.refreshed(searchable=searchable, anew=True)
     lookup.is_looked_at = lookup.is_last = True
     yield lookup
+
+
+def _is_behind(state_dir: str) -> bool:
+    """Whether somebody else moved the branch of the beads, as far as two small files tell: packed refs do not."""
+    refs = f"{os.path.dirname(state_dir)}/refs"
+    try:
+        with open(f"{refs}/heads/factory/beads") as head, open(f"{refs}/factory/published") as published:
+            return head.read() != published.read()
+    except OSError:
+        return False
+
+
+def _catch_up(state_dir: str) -> None:
+    """Take in what the branch has; where that cannot be done, the answer is of what is here."""
+    from pathlib import Path
+
+    from factory.base.errors import FactoryError
+    from factory.beads.store import Store
+    from factory.git.repository import Repository
+
+    common = Path(state_dir).parent
+    try:
+        store = Store(Repository(common, common, common))
+        with store.locked():
+            store.catch_up()
+    except (FactoryError, OSError):
+        return

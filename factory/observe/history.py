@@ -276,7 +276,12 @@ class _Look:
 
     @cached_property
     def _keys_of_parents(self) -> set[bytes]:
-        olds = {change.old for changes in self.step.changes for change in changes if change.old}
+        olds = {
+            change.old
+            for changes in self.step.changes
+            for change in changes
+            if change.old and (_RECORD.fullmatch(change.path) or _ARCHIVE.fullmatch(change.path))
+        }
         return {key(line) for old in olds for line in self._lines(old)}
 
     # ------------------------------------------------------------------ words

@@ -25,7 +25,7 @@ def overtaken(repo: Repository, head: CommitId | None, path: str, bead: Bead) ->
         events = [item for item in parse_lines(content, path) if isinstance(item, Event)]
         then = fold(events)
         refused = {said.partition(":")[0] for said in then.problems} if then else suspects
-        found |= (suspects & {event.id for event in events}) - refused
+        found |= (suspects & {event.id for event in events if event.type != "bead_opened"}) - refused
     return frozenset(found)
 
 

@@ -1,5 +1,6 @@
 """What happens, as it happens: new events of every bead since the last look, each as one line for people."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,7 +52,17 @@ class Tail:
 
 def line(event: Event) -> Line:
     """The event in words."""
-    return Line(event.at[11:19], event.on, printable(_words(event))[:300])
+    return Line(event.at[11:19], event.on, printable(_words(event)))
+
+
+def _edits(data: Mapping[str, object]) -> str:
+    """Each field of an edit with its new value."""
+    said = {name: value for name, value in data.items() if name not in ("add_labels", "remove_labels")}
+    words = [f"{name} = {value!r}" for name, value in said.items()]
+    for name, sign in (("add_labels", "+"), ("remove_labels", "-")):
+        labels = data.get(name)
+        words += [f"{sign}{label}" for label in labels] if isinstance(labels, list) else []
+    return ", ".join(words)
 
 
 def _words(event: Event) -> str:  # noqa: C901, PLR0912 - one row a type of event; a table of lambdas reads worse
@@ -88,6 +99,13 @@ def _words(event: Event) -> str:  # noqa: C901, PLR0912 - one row a type of even
             return f"waits for a person: {data.get('reason')}"
         case "bead_commented":
             return f"{who}: {data.get('text')}"
+        case "bead_edited":
+            return f"{who} edits: {_edits(event.data)}"
+        case "bead_linked" | "bead_unlinked":
+            verb = "" if event.type == "bead_linked" else "no longer "
+            return f"{verb}{data.get('edge')} {data.get('to')}, says {who}"
+        case "bead_claimed" | "claim_renewed":
+            return f"{who} holds it until {data.get('until')}"
         case _:
             detail = next((str(data[key]) for key in ("title", "reason", "edge") if data.get(key)), "")
             return f"{event.type.removeprefix('bead_').replace('_', ' ')} by {who}" + (f": {detail}" if detail else "")

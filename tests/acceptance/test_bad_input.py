@@ -393,15 +393,15 @@ ASKED = [
     refused(
         "done where nothing was reported",
         REFUSED,
-        "no change accepted is not allowed, because it is open",
-        "allowed now: ",
+        "does not hold it; it is open",
+        "takes it",
         waiting_bead("bead", "done", "BEAD", "-m", "x"),
     ),
     refused(
         "a bead that would need itself",
         REFUSED,
         "would make a cycle",
-        "remove one of these edges",
+        "factory bead unlink takes one of these edges out",
         waiting_bead("bead", "link", "BEAD", "needs", "BEAD"),
     ),
 ]

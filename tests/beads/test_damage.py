@@ -12,7 +12,6 @@ import pytest
 
 from factory.base import process
 from factory.beads.branch import BRANCH
-from factory.beads.payloads import BeadCommented
 from factory.beads.repair import repair
 from factory.beads.store import Store
 from factory.git.repository import Repository
@@ -20,24 +19,14 @@ from factory.observe.verify import verify
 from tests.conftest import git
 from tests.house.program import factory
 
-from .damaging import ANA, every_file, opened
+from .damaging import clean, last_line, later, lines_kept, opened
 
 Damager = Callable[[bytes], bytes]
-
-
-def last_line(raw: bytes) -> bytes:
-    return raw.splitlines(keepends=True)[-1]
 
 
 def reworded(line: bytes, to: bytes) -> bytes:
     """The same event id with other content."""
     return line.replace(b"comment 1", to)
-
-
-def later(line: bytes) -> bytes:
-    """Another event, a moment later."""
-    head, id_ = line.split(b'"id":"', 1)
-    return head + b'"id":"' + id_[:12] + b"Z" + id_[13:]
 
 
 READABLE: dict[str, Damager] = {
@@ -82,23 +71,6 @@ def store(repo: Repository) -> Store:
     made = Store(repo)
     made.prepare()
     return made
-
-
-def clean(repo: Repository, store: Store) -> None:
-    """Everything that reads says that nothing is wrong, and a second repair finds nothing to do."""
-    assert Store(repo).snapshot().damage == ()
-    assert verify(repo, store).problems == ()
-    files = every_file(store.live)
-    head = repo.branch(BRANCH)
-    assert repair(repo, store) == []
-    assert (every_file(store.live), repo.branch(BRANCH)) == (files, head)
-
-
-def lines_kept(store: Store, before: bytes) -> None:
-    """Every line that was there stands somewhere, byte for byte."""
-    now = b"".join(every_file(store.live).values())
-    for line in before.splitlines(keepends=True):
-        assert line in now, line[:100]
 
 
 @pytest.mark.parametrize("published", [False, True], ids=["before it was committed", "after it was committed"])
@@ -244,63 +216,6 @@ def test_a_file_without_permissions_is_named_with_what_to_do(repo: Repository, s
     assert f"chmod u+rw {path}" in said.text
     path.chmod(0o644)
     assert other in Store(repo).beads()
-    clean(repo, store)
-
-
-# ---------------------------------------------------------------------- a live copy that lost what the branch has
-
-
-def test_a_file_whose_published_lines_were_mangled_is_restored_with_our_later_events(
-    repo: Repository, store: Store
-) -> None:
-    bead = opened(store)
-    store.commit()
-    path = store.path(bead)
-    published = path.read_bytes()
-    store.append(bead, BeadCommented(text="not committed yet"), ANA)
-    mine = path.read_bytes().removeprefix(published)
-    mangled = published.replace(b"comment 0", b"comment X").replace(b"Do it", b"\0\0\0\0\0") + mine
-    path.write_bytes(mangled)
-
-    assert {problem.where for problem in verify(repo, store).problems} >= {f"{store.relative(path)}:1"}
-    repair(repo, store)
-
-    assert path.read_bytes() == published + mine
-    lines_kept(store, mangled)
-    clean(repo, store)
-
-
-def test_a_live_file_that_was_deleted_comes_back(repo: Repository, store: Store) -> None:
-    bead = opened(store)
-    store.commit()
-    path = store.path(bead)
-    whole = path.read_bytes()
-    path.unlink()
-    assert [problem.where for problem in verify(repo, store).problems] == [store.relative(path)]
-    repair(repo, store)
-    assert path.read_bytes() == whole
-    clean(repo, store)
-
-
-def test_the_ledger_of_a_session_is_mended_too(repo: Repository, store: Store) -> None:
-    bead = opened(store)
-    ledger = store.path(bead).with_suffix("") / "s1.jsonl"
-    whole = ledger.read_bytes()
-    ledger.write_bytes(b"garbage\n" + whole)
-    assert [problem.where for problem in verify(repo, store).problems] == [f"{store.relative(ledger)}:1"]
-    repair(repo, store)
-    assert ledger.read_bytes() == whole
-    clean(repo, store)
-
-
-def test_a_folder_of_a_day_that_became_a_file_comes_back_with_all_its_beads(repo: Repository, store: Store) -> None:
-    bead = opened(store)
-    store.commit()
-    day = store.path(bead).parent
-    shutil.rmtree(day)
-    day.write_text("what")
-    repair(repo, store)
-    assert store.bead(bead).title == "Do it"
     clean(repo, store)
 
 

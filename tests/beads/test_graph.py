@@ -49,6 +49,22 @@ def test_a_chain_of_5000_and_a_cycle_made_by_merging_end() -> None:
     assert set(blockers(ring, NOW)) == {"a", "b"}
 
 
+def test_a_tangle_of_3000_is_named_in_a_line_and_in_time() -> None:
+    beads = world(*(bead(f"b{number:04}", needs=[f"b{(number + 1) % 3000:04}"]) for number in range(3000)))
+    view = InMemory(beads)
+
+    found = cycles(view, beads)
+
+    assert len(found) == 3000
+    assert len(set(map(id, found.values()))) == 1
+    assert len(str(found[BeadId("b0000")])) < 300
+    assert "and 2992 more" in str(found[BeadId("b0000")])
+    assert all(standings(view, [name], found)[name].reason for name in map(BeadId, ("b0000", "b0049", "b2999")))
+    with pytest.raises(WouldCycle) as refused:
+        check_edge(InMemory(beads | world(bead("b2999"))), BeadId("b2999"), "needs", BeadId("b0000"))
+    assert len(refused.value.sentence) < 300
+
+
 def test_a_cycle_is_refused_by_name() -> None:
     beads = world(bead("a", needs=["b"]), bead("b", part_of=["c"]), bead("c"))
     with pytest.raises(WouldCycle) as refused:

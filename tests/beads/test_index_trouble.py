@@ -112,6 +112,20 @@ def test_where_no_index_can_be_kept_one_in_memory_answers(world: World) -> None:
     assert not (world.state_dir / FILE).exists()
 
 
+def test_who_closes_twice_takes_no_lock_of_somebody_else(world: World) -> None:
+    first = opened(str(world.state_dir))
+    assert first is not None
+    first.close()
+    second = opened(str(world.state_dir))
+    assert second is not None
+    first.close()
+    with (world.state_dir / "taken").open("w") as file:  # gets the descriptor that was let go of, if one was
+        first.close()
+        file.write("still open")
+    assert {row.id for row in second.listed((), None, None, finished=True)} == set(world.names)
+    second.close()
+
+
 def test_what_a_killed_rebuild_left_is_cleared(world: World) -> None:
     left = world.state_dir / f"{FILE}.123.tmp"
     left.write_text("half of an index")

@@ -39,7 +39,7 @@ def test_the_log_of_a_beads_file_lists_each_change_of_it_with_actor_and_sentence
     store.commit()
     story = git(repo.root, "log", "--format=%B", BRANCH, "--", store.relative(store.path(first)))
     assert [line.split(" (+")[0] for line in story.splitlines() if line.startswith(first)] == [
-        f"{first}: commented [{BEA}]", f"{first}: commented [{BEA}]", f"{first}: commented [{ANA}]",
+        f"{first}: commented (x) [{BEA}]", f"{first}: commented (x) [{BEA}]", f"{first}: commented (z) [{ANA}]",
         f"{first}: opened (first) [{ANA}]", f"{first}: opened (first) [{ANA}]",
     ]  # fmt: skip
     assert git(repo.root, "log", "-1", "--format=%an <%ae>", BRANCH) == "Ana <ana@example.org>\n"

@@ -149,7 +149,7 @@ def test_the_branch_holds_what_the_live_copy_holds_and_no_head_points_to_it(repo
     assert shown.encode() == path.read_bytes()
     assert git(repo.root, "ls-tree", "--name-only", BRANCH).split() == ["beads"]
     story = git(repo.root, "log", "--format=%s", BRANCH, "--", store.relative(path)).splitlines()
-    assert story == [f"{bead}: commented [{ANA}]", f"{bead}: opened (Do it) [{ANA}]"]
+    assert story == [f"{bead}: commented (more) [{ANA}]", f"{bead}: opened (Do it) [{ANA}]"]
     assert git(repo.root, "status", "--porcelain") == ""
 
 

@@ -312,7 +312,7 @@ def test_the_command_says_what_came_and_went(two: tuple[Beads, Beads]) -> None:
     said = factory(a.root, "sync", "--json")
     assert said.document["sync"] | {"head": ""} == {
         "remote": "origin", "head": "", "events_in": 0, "events_out": 1, "beads": [], "claims_lost": [],
-        "cycles": [], "clashes": [],
+        "overtaken": [], "cycles": [], "clashes": [],
     }  # fmt: skip
     said = factory(b.root, "sync")
     assert (said.code, said.out) == (0, "1 events in, 0 out; 1 beads changed here\n")

@@ -30,7 +30,7 @@ MACHINE = re.compile("|".join((*_HOSTS, *_FOLDERS)))
 def files() -> Iterator[Path]:
     """Every text file of the project: what stands at the top or in its folders, but nothing that was made."""
     for path in sorted(TOP.iterdir()):
-        if path.is_file() and path.suffix in {".md", ".toml", ".yaml", ""} and path.name != ".git":
+        if path.is_file() and path.suffix in {".md", ".toml", ".yaml", ""} and path.name not in {".git", ".coverage"}:
             yield path
     for folder in ("factory", "tests", "templates", "benchmarks", "docs", ".ci", ".factory"):
         for path in sorted((TOP / folder).rglob("*")):

@@ -11,6 +11,7 @@ import pytest
 
 from factory.base import process
 from factory.base.errors import FactoryError
+from factory.beads.store import Store
 from factory.cli import plain_json
 from factory.cli.locate import state_dir
 from factory.git import repository
@@ -176,6 +177,21 @@ def test_log_tells_the_bead_as_it_was(project: Path) -> None:
     assert before.code == 1
     assert f"{dropped} was not there" in before.err
     assert factory(project, "bead", "log", dropped, "--at", "yesterday").code == 2
+    assert factory(project, "bead", "log", dropped, "--at", "999999999d").code == 2
+
+
+def test_a_branch_that_git_moved_is_read_by_both(project: Path) -> None:
+    before = git(project, "rev-parse", "factory/beads").strip()
+    first = words_of("show {first}", project)[-1]
+    assert factory(project, "bead", "comment", first, "said elsewhere").code == 0
+    after = git(project, "rev-parse", "factory/beads").strip()
+    live = Store(repository.find(project)).path(first)
+    live.write_bytes(b"".join(live.read_bytes().splitlines(keepends=True)[:-1]))
+    git(project, "update-ref", "refs/factory/published", before)
+    assert before != after
+
+    assert "said elsewhere" in factory(project, "bead", "log", first).out
+    assert git(project, "rev-parse", "refs/factory/published").strip() == after
 
 
 def test_search_finds_words_wherever_they_were_said(project: Path) -> None:

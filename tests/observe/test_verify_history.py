@@ -51,6 +51,13 @@ def test_a_history_that_only_grew_is_clean(branch: Branch) -> None:
     assert (len(walked(branch).commits), walked(branch).versions) == (6, 8)
 
 
+def test_another_file_that_changes_is_not_taken_for_events(branch: Branch) -> None:
+    grown(branch)
+    branch.commit({"beads/.gitattributes": b"x\n", "notes.jsonl": b'{"id":1}\n'})
+    branch.commit({"beads/.gitattributes": b"y\n", "notes.jsonl": b"garbage\n", BEAD: None})
+    assert [where for where, _ in looked(branch)] == [f"{BEAD}:1"]
+
+
 def rewritten(lines: list[bytes]) -> list[bytes]:
     return [lines[0], lines[1].replace(b"one", b"ONE"), *lines[2:]]
 
