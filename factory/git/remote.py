@@ -5,6 +5,7 @@ there. Whether a push was refused is read from git's porcelain output, never fro
 """
 
 import os
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -32,6 +33,9 @@ _CAREFUL = (
 )
 
 _PLAINLY = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-gc")
+
+_PAUSES_S = (0.1, 0.2, 0.4, 0.8, 0.0)
+"""Between the tries of a fetch that finds somebody else at the same refs."""
 
 _KEPT = ("GIT_SSH", "GIT_SSH_COMMAND", "GIT_SSH_VARIANT", "GIT_PROXY_COMMAND", "GIT_CONFIG_COUNT")
 _KEPT_BEGINNINGS = ("GIT_SSL_", "GIT_HTTP_", "GIT_CONFIG_KEY_", "GIT_CONFIG_VALUE_")
@@ -109,9 +113,18 @@ class Remote:
     def fetch(self, beginning: str, to: str) -> None:
         """Have all refs that begin with ``beginning`` under ``to`` here, as they are there, gone ones gone.
 
-        Raises ``Unreachable``. A remote that has none of them is no error.
+        Raises ``Unreachable``. A remote that has none of them is no error. Only for a ``to`` whose readers hold
+        one lock: a fetch of somebody who was killed may go on beside this one, or have left its lock file there.
         """
-        self._talk("fetch", *_PLAINLY, "--prune", "--refmap=", "--", self.name, f"+{beginning}*:{to}*")
+        for pause_s in _PAUSES_S:
+            finished = self._run("fetch", *_PLAINLY, "--prune", "--refmap=", "--", self.name, f"+{beginning}*:{to}*")
+            if finished.code == 0:
+                return
+            if b"cannot lock ref" not in finished.err:
+                break
+            time.sleep(pause_s)
+            (self.repo.common_dir / f"{to}.lock").unlink(missing_ok=True)
+        raise self._unreachable(finished)
 
     def bring(self, ref: str) -> None:
         """Have what the remote's ``ref`` leads to, without a ref here; raises ``Unreachable``."""

@@ -319,6 +319,19 @@ def test_the_command_says_what_came_and_went(two: tuple[Beads, Beads]) -> None:
     assert b.store.bead(bead).title == "Do it"
 
 
+def test_a_lock_that_a_killed_fetch_left_is_in_nobodys_way(two: tuple[Beads, Beads]) -> None:
+    a, b = two
+    bead = a.open()
+    a.sync()
+    b.sync()
+    a.say(bead, "more")
+    a.sync()
+    tracked = next(b.repo.common_dir.glob("refs/factory/remotes/*/beads"))
+    tracked.with_name("beads.lock").touch()
+    b.sync()
+    same(a, b)
+
+
 def test_a_killed_sync_is_finished_by_the_next(two: tuple[Beads, Beads]) -> None:
     a, b = two
     beads = [a.open(str(number)) for number in range(5)]
