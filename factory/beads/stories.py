@@ -201,7 +201,7 @@ class Stories:
 
     def relative(self, path: Path) -> str:
         """The path of a live file as it stands on the branch, e.g. ``beads/2026-11-21/fa-7k2m.jsonl``."""
-        return f"beads/{path.relative_to(self.live).as_posix()}"
+        return f"beads{os.fspath(path)[len(os.fspath(self.live)) :]}"
 
 
 def _signature(status: os.stat_result) -> tuple[int, int, int]:
