@@ -3,7 +3,7 @@
 import contextlib
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from factory.base.ids import BeadId, is_bead_id
 from factory.beads.bead import Bead
 from factory.beads.changes import Changes, Position
 from factory.beads.events import Damage, Event, parse_lines
-from factory.beads.fold import fold
+from factory.beads.fold import apply, fold
 from factory.beads.graph import Node, as_node
 from factory.beads.packs import Entry, Pack, Packs, together
 
@@ -22,6 +22,9 @@ _FEW = 1000
 """Files; in a store of no more than these every look is a look at all, so that an edit by hand is seen at once."""
 
 _DAY = "2026-11-21"
+
+_REMEMBERED = 64
+"""Files of which the bytes stay in memory, so that of one that grew only what is new is read."""
 
 _STORY = re.compile(r"beads/\d{4}-\d{2}-\d{2}/[^/]+\.jsonl")
 
@@ -66,6 +69,7 @@ class Stories:
         self._position: Position | None = None
         self._packed: Mapping[str, list[tuple[Pack, Entry]]] = {}
         self._places: dict[str, Path] = {}
+        self._read: dict[str, tuple[bytes, Bead]] = {}
 
     def snapshot(self) -> Snapshot:
         """Fold what is new since the last call and return everything."""
@@ -186,10 +190,30 @@ class Stories:
             pass
         except OSError as error:
             return _Seen((-1, -1, -1), None, (Damage(path, 0, error.strerror or "unreadable"),))
+        if raw and not packed and (grown := self._further(path, raw[0])) is not None:
+            return _Seen(signature, _named(grown, file.stem), ())
         items = list(parse_lines(together(raw), path)) if raw else []
         damage = [item for item in items if isinstance(item, Damage)]
         damage += [kept.damage for kept in packed if kept.damage is not None]
-        return _Seen(signature, _folded([item for item in items if isinstance(item, Event)], file.stem), tuple(damage))
+        bead = fold(item for item in items if isinstance(item, Event))
+        if bead is not None and not damage and not packed:
+            self._read.pop(path, None)
+            self._read[path] = raw[0], bead
+            if len(self._read) > _REMEMBERED:
+                self._read.pop(next(iter(self._read)))
+        return _Seen(signature, _named(bead, file.stem), tuple(damage))
+
+    def _further(self, path: str, raw: bytes) -> Bead | None:
+        """The bead of a file that begins with what was read of it before, if only later events came to that."""
+        before, bead = self._read.get(path, (b"", None))
+        if bead is None or not raw.startswith(before):
+            return None
+        for item in parse_lines(raw[len(before) :], path) if raw != before else ():
+            if isinstance(item, Damage) or item.id <= bead.last:
+                return None
+            bead = apply(bead, item) or bead
+        self._read[path] = raw, bead
+        return bead
 
     def _both(self, path: str, bead: Bead) -> Bead:
         """What all files of one name tell, for the day that a bead was written down under two days."""
@@ -197,7 +221,7 @@ class Stories:
         lines = [read_plain(self.live.parent / other) for other in self._paths() if PurePosixPath(other).name == name]
         lines += [kept.data for kept in self.packs.events_of(bead.id)]
         events = (item for item in parse_lines(together(lines), path) if isinstance(item, Event))
-        return _folded(list(events), bead.id) or bead
+        return _named(fold(events), bead.id) or bead
 
     def relative(self, path: Path) -> str:
         """The path of a live file as it stands on the branch, e.g. ``beads/2026-11-21/fa-7k2m.jsonl``."""
@@ -208,7 +232,6 @@ def _signature(status: os.stat_result) -> tuple[int, int, int]:
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def _folded(events: Sequence[Event], name: str) -> Bead | None:
+def _named(bead: Bead | None, name: str) -> Bead | None:
     """The bead that a file tells of. Its name is the id: a bead that lost its id to another keeps its events."""
-    bead = fold(events)
     return bead if bead is None or bead.id == name else replace(bead, id=BeadId(name))

@@ -9,7 +9,7 @@ from factory.base import process
 from factory.base.errors import Refused, UserError
 from factory.base.ids import BeadId
 from factory.beads.branch import BRANCH
-from factory.beads.payloads import BeadCommented, BeadDropped, BeadLinked, BeadOpened, Malformed, checked
+from factory.beads.payloads import BeadCommented, BeadDropped, BeadEdited, BeadLinked, BeadOpened, Malformed, checked
 from factory.beads.store import Store
 from factory.beads.stories import NoSuchBead
 from factory.git.repository import Repository
@@ -137,6 +137,25 @@ for number in range(10):
     assert sorted(map(str, said)) == sorted(f"{n}.{m}" for n in range(8) for m in range(10))
     assert len(store.beads()) == 81
     assert verify(repo, store).problems == ()
+
+
+def test_what_another_process_appended_is_read_as_if_the_file_were_read_anew(repo: Repository) -> None:
+    first, second = Store(repo), Store(repo)
+    first.prepare()
+    bead = first.open(BeadOpened(title="Do it"), ANA)
+    path = first.path(bead)
+    for turn in range(4):
+        first.append(bead, BeadEdited(title=f"first {turn}"), ANA)
+        second.append(bead, BeadEdited(title=f"second {turn}", priority=turn), ANA)
+        assert first.bead(bead) == second.bead(bead) == Store(repo).bead(bead)
+
+    raw = path.read_bytes()
+    earlier, *rest = raw.splitlines(keepends=True)
+    for changed in (earlier + rest[0] + raw[len(earlier) :], b"".join([*rest, earlier]), raw + raw, raw + b"garbage\n"):
+        path.write_bytes(changed)
+        anew = Store(repo)
+        assert first.bead(bead) == anew.bead(bead)
+        assert first.snapshot().damage == anew.snapshot().damage
 
 
 def test_the_branch_holds_what_the_live_copy_holds_and_no_head_points_to_it(repo: Repository, store: Store) -> None:
